@@ -1,0 +1,87 @@
+"""Square crops: full picture <-> crop pixels <-> crop-normalised coordinates.
+
+Integer coordinates are pixel centres everywhere (docs/conventions.md, "Pixels").
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from dimr.types import Crop
+
+CORRESPONDENCE_STRIDE = 2
+"""Crop pixels per pixel of the IUV that stage 1 predicts and stage 2 wraps."""
+
+
+def crop_matrix(crop: Crop) -> Float[np.ndarray, "2 3"]:
+    """Affine matrix that takes full-picture pixels to crop pixels."""
+    scale = crop.size / crop.side_px
+    cos, sin = np.cos(crop.angle_rad) * scale, np.sin(crop.angle_rad) * scale
+    linear = np.array([[cos, sin], [-sin, cos]])
+    middle = (crop.size - 1) / 2
+    return np.column_stack([linear, middle - linear @ np.asarray(crop.centre_px)])
+
+
+def full_to_crop(crop: Crop, points_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
+    """Full-picture pixels to crop pixels."""
+    matrix = crop_matrix(crop)
+    return points_px @ matrix[:, :2].T + matrix[:, 2]
+
+
+def crop_to_full(crop: Crop, points_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
+    """Crop pixels to full-picture pixels; inverse of `full_to_crop`."""
+    matrix = crop_matrix(crop)
+    return (points_px - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+
+
+def norm_to_crop(points_norm: np.ndarray, size: int) -> np.ndarray:
+    """Crop-normalised coordinates ([-1, 1] from edge to edge) to crop pixels."""
+    return (points_norm + 1) * (size / 2) - 0.5
+
+
+def crop_to_norm(points_px: np.ndarray, size: int) -> np.ndarray:
+    """Crop pixels to crop-normalised coordinates; inverse of `norm_to_crop`."""
+    return (points_px + 0.5) * (2 / size) - 1
+
+
+def crop_picture(
+    picture: Shaped[np.ndarray, "H W *C"], crop: Crop, nearest: bool = False
+) -> Shaped[np.ndarray, "h w *C"]:
+    """Resample the window; outside of the picture is black (zero).
+
+    Shrinking is done in two steps, blur first, because bilinear sampling alone would alias.
+    Labels (masks, uv) must pass `nearest=True`.
+    """
+    matrix = crop_matrix(crop)
+    if not nearest:
+        shrink = crop.side_px / crop.size
+        if shrink > 1.5:
+            picture = cv2.GaussianBlur(picture, (0, 0), 0.4 * shrink)
+    flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    return cv2.warpAffine(picture, matrix, (crop.size, crop.size), flags=flags)
+
+
+def uncrop_picture(
+    picture: Shaped[np.ndarray, "h w *C"],
+    crop: Crop,
+    full_size: tuple[int, int],
+    nearest: bool = False,
+) -> Shaped[np.ndarray, "H W *C"]:
+    """Lay crop pixels back onto a full picture of `full_size` = (width, height); zero elsewhere.
+
+    `picture` may be smaller than the crop by a whole factor (the IUV's stride).
+    """
+    own = Crop(crop.centre_px, crop.side_px, picture.shape[0], crop.angle_rad)
+    flags = (cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, crop_matrix(own), full_size, flags=flags)
+
+
+def box_to_crop(
+    box_px: Float[np.ndarray, "4"], size: int, margin: float = 1.2, angle_rad: float = 0.0
+) -> Crop:
+    """The square window around a box x0, y0, x1, y1, enlarged by `margin`."""
+    x0, y0, x1, y1 = (float(value) for value in box_px)
+    if not (x1 > x0 and y1 > y0):
+        raise ValueError(f"box_px: got {box_px.tolist()}, want x0 < x1 and y0 < y1")
+    side = margin * max(x1 - x0, y1 - y0)
+    return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size, angle_rad)

@@ -88,8 +88,6 @@ def weak_to_translation(
     return np.array([*(ray * depth_m), depth_m], dtype=np.float32) - root_m
 
 
-def full_to_norm(
-    crop: Crop, points_px: Float[np.ndarray, "... 2"]
-) -> Float[np.ndarray, "... 2"]:
+def full_to_norm(crop: Crop, points_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
     """Full-picture pixels to crop-normalised coordinates."""
     return crop_to_norm(full_to_crop(crop, points_px), crop.size)

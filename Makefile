@@ -1,0 +1,59 @@
+# `make demo` and `make test` do all set-up: each makes .venv if it is missing and installs into it,
+# again only when pyproject.toml changes. PYTHON is the interpreter that makes .venv (3.10 or newer).
+
+PYTHON ?= python3
+VENV ?= .venv
+PHOTO ?=
+OUT ?= demo_output
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ASTRONAUT := $(OUT)/astronaut.png
+
+.PHONY: help demo test open-body
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo               predict on a photograph, results in $(OUT)/"
+	@echo "make demo PHOTO=me.jpg  the same on your own"
+	@echo "make test               lint, types, tests"
+	@echo "make open-body          rebuild the open body and compare it with the shipped one"
+
+demo: $(VENV)/installed-demo
+	@mkdir -p "$(OUT)"
+ifeq ($(strip $(PHOTO)),)
+	@echo "== Photograph: the astronaut that scikit-image ships -> $(ASTRONAUT)"
+	@$(BIN)/python -c "from PIL import Image; from skimage.data import astronaut; \
+	Image.fromarray(astronaut()).save('$(ASTRONAUT)')"
+	@echo "== dimr predict $(ASTRONAUT) -o $(OUT)"
+	@$(BIN)/dimr predict "$(ASTRONAUT)" -o "$(OUT)"
+else
+	@echo "== dimr predict $(PHOTO) -o $(OUT)"
+	@$(BIN)/dimr predict "$(PHOTO)" -o "$(OUT)"
+endif
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+open-body: $(VENV)/installed-body
+	$(BIN)/python scripts/build_open_body.py --check
+
+# Extras of pyproject.toml that each stamp stands for.
+$(VENV)/installed-demo: EXTRAS := demo
+$(VENV)/installed-dev: EXTRAS := dev,paper
+$(VENV)/installed-body: EXTRAS := body
+
+$(VENV)/installed-%: $(VENV)/pyvenv.cfg pyproject.toml
+	@echo "== Installing dimr [$(EXTRAS)] into $(VENV); PyTorch is large, this can take minutes"
+	@$(PIP) install -e ".[$(EXTRAS)]"
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 10) or sys.exit( \
+	'dimr needs Python 3.10 or newer, $(PYTHON) is %d.%d: make PYTHON=/path/to/python' % v[:2])"
+	@echo "== Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $@; \
+	echo "$(PYTHON) cannot make environments: install its venv module (python3-venv)"; exit 1; }

@@ -1,0 +1,172 @@
+"""The body model: pose theta and shape beta to a mesh and its joints (SMPL, Loper et al. 2015).
+
+One class serves the open body that ships with the package and the user's SMPL file. Vertices and
+joints come out in the frame that the root rotation maps to; with identity rotations that is the
+body frame: metres, y up, x to the body's left, z forward.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from dimr.assets import asset_path
+from dimr.body.keypoints import JOINT_MIRROR, KEYPOINT_NAMES
+from dimr.body.skinning import forward_kinematics, linear_blend_skinning
+from dimr.body.smpl_file import BodyArrays, load_body_arrays
+from dimr.types import Body
+
+OPEN_BODY = "open_body.npz"
+
+
+class BodyModel(nn.Module):
+    """A linear-blend-skinned body with 24 joints and 10 shape components."""
+
+    v_template: Float[Tensor, "V 3"]
+    shapedirs: Float[Tensor, "V 3 10"]
+    posedirs: Float[Tensor, "207 V3"] | None
+    J_regressor: Float[Tensor, "24 V"]
+    weights: Float[Tensor, "V 24"]
+    faces: Int[Tensor, "F 3"]
+    joints_template: Float[Tensor, "24 3"]
+    joints_shapedirs: Float[Tensor, "24 3 10"]
+
+    def __init__(self, arrays: BodyArrays, name: str):
+        super().__init__()
+        self.name = name
+        self.content_hash = _content_hash(arrays)
+        self.num_vertices = len(arrays.v_template)
+        self.parents: tuple[int, ...] = tuple(arrays.parents.tolist())
+        self.mirror_joints: tuple[int, ...] = JOINT_MIRROR
+        self.mirror_vertices = arrays.mirror_vertices
+
+        def keep(name: str, values: np.ndarray) -> None:
+            # not part of the state: a checkpoint names its body by content_hash
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+
+        keep("v_template", arrays.v_template)
+        keep("shapedirs", arrays.shapedirs)
+        keep("J_regressor", arrays.J_regressor)
+        keep("weights", arrays.weights)
+        keep("faces", arrays.faces)
+        joints = arrays.J_regressor.astype(np.float64)
+        keep("joints_template", (joints @ arrays.v_template).astype(np.float32))
+        moved = np.einsum("jv,vik->jik", joints, arrays.shapedirs)
+        keep("joints_shapedirs", moved.astype(np.float32))
+        self.posedirs = None
+        if arrays.posedirs is not None:
+            flat = arrays.posedirs.reshape(-1, arrays.posedirs.shape[2]).T
+            self.register_buffer(
+                "posedirs", torch.from_numpy(np.ascontiguousarray(flat)), persistent=False
+            )
+        self._keypoint_sets = frozenset(arrays.keypoint_regressors)
+        for set_name, rows in arrays.keypoint_regressors.items():
+            self.register_buffer(
+                f"J_regressor_{set_name}", torch.from_numpy(rows), persistent=False
+            )
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, h36m_regressor: str | Path | None = None
+    ) -> "BodyModel":
+        """Loads a body.
+
+        Args:
+            path: a file that `load_body_arrays` reads; None for the open body.
+            h36m_regressor: a `J_regressor_h36m.npy` (17, V) for keypoints of SMPL, in SPIN's
+                order; only needed for bodies whose file holds no such regressor.
+        """
+        source = asset_path(OPEN_BODY) if path is None else Path(path)
+        arrays = load_body_arrays(source)
+        if h36m_regressor is not None:
+            rows = np.load(h36m_regressor, allow_pickle=False).astype(np.float32)
+            wanted = (len(KEYPOINT_NAMES["h36m17"]), len(arrays.v_template))
+            if rows.shape != wanted:
+                raise ValueError(f"h36m_regressor: got shape {rows.shape}, want {wanted}")
+            arrays.keypoint_regressors["h36m17"] = rows
+        return cls(arrays, name="open body" if path is None else source.stem)
+
+    def forward(self, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]) -> Body:
+        """Shapes and poses the mesh.
+
+        Args:
+            rotmats: rotations relative to the parent; the root's maps body to camera axes.
+            betas: shape, about N(0, 1) each.
+        """
+        joints, transforms = forward_kinematics(rotmats, self.joints_rest(betas), self.parents)
+        return Body(
+            vertices_m=linear_blend_skinning(
+                self.vertices_rest(rotmats, betas), transforms, self.weights
+            ),
+            joints_m=joints,
+        )
+
+    def vertices_rest(
+        self, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Shaped vertices before skinning, with the pose correctives where the body has them."""
+        shaped = self.v_template + torch.einsum("vik,bk->bvi", self.shapedirs, betas)
+        if self.posedirs is None:
+            return shaped
+        identity = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device)
+        feature = (rotmats[:, 1:] - identity).flatten(1)
+        return shaped + (feature @ self.posedirs).unflatten(1, (-1, 3))
+
+    def joints_rest(self, betas: Float[Tensor, "B 10"]) -> Float[Tensor, "B 24 3"]:
+        """Joints of the shaped, unposed body."""
+        return self.joints_template + torch.einsum("jik,bk->bji", self.joints_shapedirs, betas)
+
+    def joints(
+        self, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]
+    ) -> Float[Tensor, "B 24 3"]:
+        """Posed joints alone: no vertex is computed."""
+        return forward_kinematics(rotmats, self.joints_rest(betas), self.parents)[0]
+
+    def keypoints(self, vertices: Float[Tensor, "B V 3"], set_name: str) -> Float[Tensor, "B K 3"]:
+        """Keypoints of posed vertices.
+
+        Args:
+            vertices: posed vertices, any frame.
+            set_name: `coco17`, `lsp14` or `h36m17`; orders in dimr.body.keypoints.
+
+        Raises:
+            ValueError: if the body's file holds no regressor for the set.
+        """
+        if set_name not in KEYPOINT_NAMES:
+            raise ValueError(f"set_name: got {set_name!r}, want one of {sorted(KEYPOINT_NAMES)}")
+        if set_name not in self._keypoint_sets:
+            raise ValueError(
+                f"body {self.name!r} has no regressor for {set_name}: its file lacks "
+                f"J_regressor_{set_name}"
+                + ("; give the path of J_regressor_h36m.npy" if set_name == "h36m17" else "")
+            )
+        return getattr(self, f"J_regressor_{set_name}") @ vertices
+
+    def sparse_weights(
+        self, k: int = 4
+    ) -> tuple[Int[np.ndarray, "V k"], Float[np.ndarray, "V k"]]:
+        """The k strongest joints of each vertex and their weights, scaled to sum to 1."""
+        if not 1 <= k <= self.weights.shape[1]:
+            raise ValueError(f"k: got {k}, want 1 .. {self.weights.shape[1]} joints a vertex")
+        values, joints = self.weights.topk(k, dim=1)
+        values = values / values.sum(1, keepdim=True)
+        return joints.cpu().numpy().astype(np.int32), values.cpu().numpy()
+
+
+def _content_hash(arrays: BodyArrays) -> str:
+    """SHA-256 over what shapes and poses the mesh; equal for a .pkl and the same as .npz."""
+    digest = hashlib.sha256()
+    for name in ("v_template", "shapedirs", "posedirs", "J_regressor", "parents", "weights"):
+        _update(digest, name, getattr(arrays, name))
+    _update(digest, "faces", arrays.faces)
+    return digest.hexdigest()
+
+
+def _update(digest, name: str, values: np.ndarray | None) -> None:
+    digest.update(name.encode())
+    if values is not None:
+        digest.update(str(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).tobytes())

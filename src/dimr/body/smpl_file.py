@@ -1,0 +1,249 @@
+"""Reads body model files: SMPL's .pkl, the same as .npz, and the open body's .npz.
+
+SMPL's files are Python 2 pickles that may hold chumpy objects and scipy sparse matrices. A pickle
+can run any code, so the unpickler here makes numpy arrays, sparse matrices and stand-ins for
+chumpy objects, and refuses everything else by name.
+"""
+
+import io
+import pickle
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from jaxtyping import Float, Int
+
+MAX_FILE_BYTES = 1 << 30
+"""Larger files are refused before they are read; SMPL's are about 250 MB at most."""
+NUM_JOINTS, NUM_BETAS = 24, 10
+KEYPOINT_SETS = ("coco17", "lsp14", "h36m17")
+_NUM_KEYPOINTS = {"coco17": 17, "lsp14": 14, "h36m17": 17}
+
+
+@dataclass(frozen=True, slots=True)
+class BodyArrays:
+    """A body model's arrays, checked, as float32 and int64."""
+
+    v_template: Float[np.ndarray, "V 3"]
+    """Mean rest vertices, metres, y up, facing +z."""
+    shapedirs: Float[np.ndarray, "V 3 10"]
+    posedirs: Float[np.ndarray, "V 3 207"] | None
+    """Pose correctives over the 23 rotations minus identity; None where there are none."""
+    J_regressor: Float[np.ndarray, "24 V"]
+    parents: Int[np.ndarray, "24"]
+    weights: Float[np.ndarray, "V 24"]
+    faces: Int[np.ndarray, "F 3"]
+    mirror_vertices: Int[np.ndarray, "V"] | None = None
+    keypoint_regressors: dict[str, np.ndarray] = field(default_factory=dict)
+    """Regressors (K, V) from posed vertices, by the name of the keypoint set."""
+
+
+class ChumpyArray:
+    """Stands in for any chumpy object; keeps what the pickle says of its value."""
+
+    def __init__(self, *args: Any):
+        self.state: dict[str, Any] = {"x": args[0]} if args else {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = dict(state) if isinstance(state, dict) else {"x": state}
+
+    def value(self) -> np.ndarray:
+        """The object's array.
+
+        Raises:
+            ValueError: if the object is an expression, not a plain array.
+        """
+        for key in ("x", "r"):
+            if key in self.state:
+                inner = self.state[key]
+                return inner.value() if isinstance(inner, ChumpyArray) else np.asarray(inner)
+        raise ValueError(
+            f"a chumpy object holds no plain array (it has {sorted(self.state)}); "
+            "convert the file to .npz with chumpy"
+        )
+
+
+def _admitted_classes() -> dict[tuple[str, str], Any]:
+    admitted: dict[tuple[str, str], Any] = {}
+    core = "numpy._core" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "numpy.core"
+    multiarray = sys.modules[f"{core}.multiarray"]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        admitted[module, "_reconstruct"] = multiarray._reconstruct
+        admitted[module, "scalar"] = multiarray.scalar
+    admitted["numpy", "ndarray"] = np.ndarray
+    admitted["numpy", "dtype"] = np.dtype
+    for name in ("csc_matrix", "csr_matrix", "coo_matrix"):
+        kind = name.partition("_")[0]
+        for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
+            admitted[module, name] = getattr(scipy.sparse, name)
+    for module in ("__builtin__", "builtins"):
+        for plain in (dict, list, set, tuple, object):
+            admitted[module, plain.__name__] = plain
+    admitted["collections", "OrderedDict"] = dict
+    admitted["copy_reg", "_reconstructor"] = _reconstruct_object
+    admitted["copyreg", "_reconstructor"] = _reconstruct_object
+    admitted["_codecs", "encode"] = _encode_latin1
+    return admitted
+
+
+def _reconstruct_object(cls: type, base: type, state: Any) -> Any:
+    """What protocols 0 and 1 call to make an empty object; only for the stand-in."""
+    if cls is not ChumpyArray or base is not object:
+        raise ValueError(f"the file wants an object of {cls.__name__}; refused")
+    return ChumpyArray()
+
+
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    """Python 3 writes bytes into old pickle protocols as latin-1 text."""
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"the file wants the codec {encoding!r}; refused")
+    return text.encode("latin-1")
+
+
+class _BodyUnpickler(pickle.Unpickler):
+    """Admits the classes that body model files need."""
+
+    _admitted = _admitted_classes()
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "chumpy" or module.startswith("chumpy."):
+            return ChumpyArray
+        try:
+            return self._admitted[module, name]
+        except KeyError:
+            raise ValueError(
+                f"the file wants {module}.{name}, which no body model needs; refused, because "
+                "loading it could run foreign code"
+            ) from None
+
+
+def load_body_arrays(path: str | Path) -> BodyArrays:
+    """Reads a body model file.
+
+    Args:
+        path: `.pkl` (SMPL) or `.npz` (the same keys).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is too large, no body model, lacks a key, has wrong shapes, or (a
+            pickle) wants anything but arrays.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"body model {path} does not exist")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(
+            f"{path}: {path.stat().st_size} bytes, want at most {MAX_FILE_BYTES} for a body model"
+        )
+    if path.suffix == ".npz":
+        content = _read_npz(path)
+    elif path.suffix == ".pkl":
+        content = _read_pickle(path)
+    else:
+        raise ValueError(f"{path}: a body model is a .pkl or a .npz file")
+    try:
+        return _check(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a readable .npz of plain arrays ({error})") from error
+    except Exception as error:  # zipfile has its own exceptions for damaged archives
+        raise ValueError(f"{path}: damaged .npz ({error})") from error
+
+
+def _read_pickle(path: Path) -> dict[str, Any]:
+    try:
+        content = _BodyUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise ValueError(f"{path}: damaged pickle ({type(error).__name__}: {error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds {type(content).__name__}, want a dictionary of arrays")
+    return content
+
+
+def _check(content: dict[str, Any]) -> BodyArrays:
+    needed = ("v_template", "shapedirs", "J_regressor", "kintree_table", "weights", "f")
+    missing = [name for name in needed if name not in content]
+    if missing:
+        raise ValueError(f"not a body model: missing {', '.join(missing)}")
+    v_template = _floats(content, "v_template", (None, 3))
+    count = len(v_template)
+    shapedirs = _floats(content, "shapedirs", (count, 3, None))
+    if shapedirs.shape[2] < NUM_BETAS:
+        raise ValueError(f"shapedirs: got {shapedirs.shape[2]} components, want at least 10")
+    faces = _array(content, "f").astype(np.int64)
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(f"f: got shape {faces.shape}, want (F, 3)")
+    if faces.size and not 0 <= faces.min() <= faces.max() < count:
+        raise ValueError(f"f: refers to vertices outside of 0 .. {count - 1}")
+    posedirs = None
+    if "posedirs" in content:
+        posedirs = _floats(content, "posedirs", (count, 3, 9 * (NUM_JOINTS - 1)))
+        posedirs = posedirs if posedirs.any() else None
+    mirror = None
+    if "mirror_vertices" in content:
+        mirror = _array(content, "mirror_vertices").astype(np.int64)
+        if mirror.shape != (count,) or not np.array_equal(mirror[mirror], np.arange(count)):
+            raise ValueError(f"mirror_vertices: want {count} numbers that undo themselves")
+    regressors = {
+        name: _floats(content, f"J_regressor_{name}", (_NUM_KEYPOINTS[name], count))
+        for name in KEYPOINT_SETS
+        if f"J_regressor_{name}" in content
+    }
+    return BodyArrays(
+        v_template=v_template,
+        shapedirs=np.ascontiguousarray(shapedirs[:, :, :NUM_BETAS]),
+        posedirs=posedirs,
+        J_regressor=_floats(content, "J_regressor", (NUM_JOINTS, count)),
+        parents=_parents(_array(content, "kintree_table")),
+        weights=_floats(content, "weights", (count, NUM_JOINTS)),
+        faces=faces,
+        mirror_vertices=mirror,
+        keypoint_regressors=regressors,
+    )
+
+
+def _array(content: dict[str, Any], name: str) -> np.ndarray:
+    stored = content[name]
+    if isinstance(stored, ChumpyArray):
+        stored = stored.value()
+    if scipy.sparse.issparse(stored):
+        stored = stored.toarray()
+    stored = np.asarray(stored)
+    if stored.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: got an array of {stored.dtype}, want numbers")
+    return stored
+
+
+def _floats(content: dict[str, Any], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    stored = np.ascontiguousarray(_array(content, name), dtype=np.float32)
+    if stored.ndim != len(shape) or any(
+        want is not None and got != want for got, want in zip(stored.shape, shape, strict=True)
+    ):
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        raise ValueError(f"{name}: got shape {stored.shape}, want ({wanted})")
+    if not np.isfinite(stored).all():
+        raise ValueError(f"{name}: holds numbers that are not finite")
+    return stored
+
+
+def _parents(kintree_table: np.ndarray) -> np.ndarray:
+    """Row 0 of the table: parents, the root's being the largest uint32."""
+    if kintree_table.shape != (2, NUM_JOINTS):
+        raise ValueError(f"kintree_table: got shape {kintree_table.shape}, want (2, 24)")
+    parents = kintree_table[0].astype(np.int64)
+    parents[0] = -1
+    if not all(0 <= parent < joint for joint, parent in enumerate(parents) if joint):
+        raise ValueError("kintree_table: want every parent before its children")
+    return parents

@@ -1,0 +1,61 @@
+"""The command line: `dimr COMMAND`; each command is a function in a module of `dimr.commands`.
+
+Errors of the user (a wrong value, a file that cannot be read, an extra that is not installed) end
+in one line on stderr and exit code 1; DIMR_DEBUG=1 shows the traceback as well. Heavy imports
+belong inside of the commands, so that `dimr --help` is quick.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from dimr import __version__
+from dimr.commands.body import body
+from dimr.commands.doctor import doctor
+from dimr.commands.predict import predict
+
+app = typer.Typer(
+    name="dimr",
+    help="Full 3D human bodies from one picture, also when much of the person is hidden.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (predict, body, doctor):
+    app.command(command.__name__)(command)
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        print(f"dimr {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Entry point of the `dimr` program."""
+    try:
+        app()
+    except (ValueError, OSError, ImportError) as error:
+        if os.environ.get("DIMR_DEBUG"):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        print(f"dimr: error: {reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

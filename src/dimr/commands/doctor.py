@@ -1,0 +1,60 @@
+"""`dimr doctor`: what is installed, what is missing, and where it would come from."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+SHIPPED = (
+    "open_body.npz",
+    "open_atlas.npz",
+    "blazepose_full.safetensors",
+    "weights/open/stage1.safetensors",
+    "weights/open/stage2.safetensors",
+)
+EXTRAS = {
+    "demo": ("scikit-image",),
+    "paper": ("timm", "torchvision"),
+    "body": ("anny", "fast-simplification"),
+    "encoder": ("tflite", "ai-edge-litert"),
+}
+"""Extra of pyproject.toml -> the packages that it brings."""
+PURPOSES = {
+    "demo": "the photo of `make demo`",
+    "paper": "the HRNet encoder of the paper",
+    "body": "rebuilding the open body",
+    "encoder": "importing the compact encoder again",
+}
+
+
+def doctor() -> None:
+    """Say what this installation has and what is missing."""
+    import torch
+
+    from dimr import __version__
+    from dimr.assets import asset_path
+
+    print(f"dimr {__version__}, torch {torch.__version__}")
+    devices = ["cpu"]
+    devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    print(f"devices: {', '.join(devices)}")
+    missing = []
+    for name in SHIPPED:
+        try:
+            size_mb = asset_path(name).stat().st_size / 1e6
+            print(f"found    {name} ({size_mb:.1f} MB)")
+        except FileNotFoundError:
+            missing.append(name)
+            print(f"MISSING  {name}: belongs to the package; install dimr again")
+    for extra, packages in EXTRAS.items():
+        absent = [package for package in packages if not _is_installed(package)]
+        state = f'optional, not installed: pip install "dimr[{extra}]"' if absent else "installed"
+        print(f"extra    [{extra}] for {PURPOSES[extra]}: {state}")
+    if missing:
+        raise ValueError(f"the installation lacks {', '.join(missing)}")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""Pixels -> people: every person pixel votes for a centre, peaks of the centre map are people."""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from dimr.types import Detection
+
+MIN_CENTRE = 0.15
+"""Centre probability below which a peak is no person."""
+MIN_PIXELS = 12
+"""Fewer visible pixels than this (at the maps' resolution) are no person."""
+
+
+def centre_peaks(centre: Float[np.ndarray, "h w"], num_max: int = 32) -> np.ndarray:
+    """Local maxima of the centre map, (row, column), best first."""
+    blurred = cv2.GaussianBlur(centre, (3, 3), 0)
+    peaks = (blurred == cv2.dilate(blurred, np.ones((5, 5), np.uint8))) & (centre > MIN_CENTRE)
+    rows, cols = np.nonzero(peaks)
+    best = np.argsort(-centre[rows, cols], kind="stable")[:num_max]
+    return np.stack([rows[best], cols[best]], axis=1)
+
+
+def group_pixels(
+    person: Float[np.ndarray, "h w"],
+    centre: Float[np.ndarray, "c d"],
+    offset: Float[np.ndarray, "2 h w"],
+) -> list[tuple[float, Bool[np.ndarray, "h w"]]]:
+    """(score, visible mask) of each person at the maps' resolution, best first.
+
+    Args:
+        person: probability of a person at stride 2.
+        centre: probability of a centre at stride 4.
+        offset: votes (x, y) as shares of the picture's side, see `CorrespondenceMaps`.
+    """
+    visible = person > 0.5
+    peaks = centre_peaks(centre)
+    if not visible.any() or len(peaks) == 0:
+        return []
+    side = max(person.shape)
+    rows, cols = np.nonzero(visible)
+    votes = np.stack([cols, rows], axis=1) + offset[:, rows, cols].T * side
+    centres = peaks[:, ::-1] * 2 + 0.5  # stride 4 -> stride 2 pixels
+    distance = np.linalg.norm(votes[:, None] - centres[None], axis=2)
+    owner = distance.argmin(1)
+    people = []
+    for index, (row, col) in enumerate(peaks):
+        mask = np.zeros_like(visible)
+        mask[rows[owner == index], cols[owner == index]] = True
+        if mask.sum() < MIN_PIXELS:
+            continue
+        mask = _largest_pieces(mask)
+        people.append((float(np.sqrt(centre[row, col] * person[mask].mean())), mask))
+    return sorted(people, key=lambda found: -found[0])
+
+
+def _largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.ndarray:
+    """Drops specks: connected pieces smaller than `share` of the mask."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    area = stats[:, cv2.CC_STAT_AREA]
+    keep = area >= share * mask.sum()
+    keep[0] = False
+    return keep[labels]
+
+
+def mask_to_detection(score: float, mask: Bool[np.ndarray, "H W"]) -> Detection:
+    """Detection of a full-picture mask; the box reaches the outer edges of its pixels."""
+    rows, cols = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    box = np.array([cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5], np.float32)
+    return Detection(box, score, mask)

@@ -1,0 +1,105 @@
+"""Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.network import CorrespondenceNet
+from dimr.correspondence.people import group_pixels, mask_to_detection
+from dimr.image.crop import (
+    CORRESPONDENCE_STRIDE,
+    box_to_crop,
+    crop_picture,
+    uncrop_picture,
+)
+from dimr.types import Crop, Detection, Iuv
+
+
+def picture_to_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
+    """RGB bytes to the encoders' input in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
+
+
+class Stage1:
+    """Finds people and reads off which surface they show.
+
+    Args:
+        network: a `CorrespondenceNet`.
+        table: texels of the atlas whose uv the network speaks of.
+        crop_size: side of a person's crop, pixels.
+        scene_size: side to which a whole picture is reduced to find people.
+        margin: side of the crop as a multiple of the person's visible box.
+    """
+
+    def __init__(
+        self,
+        network: CorrespondenceNet,
+        table: SurfaceTable,
+        crop_size: int = 192,
+        scene_size: int = 256,
+        margin: float = 1.25,
+    ) -> None:
+        self.network = network.eval()
+        self.table = table
+        self.crop_size = crop_size
+        self.scene_size = scene_size
+        self.margin = margin
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next(self.network.parameters()).device
+
+    @torch.inference_mode()
+    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> Sequence[Tensor]:
+        """The encoder's features of a crop: the pass that both stages share."""
+        return self.network.encoder.features(picture_to_tensor(picture).to(self.device))
+
+    @torch.inference_mode()
+    def find_people(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
+        """People of the whole picture, best first."""
+        height, width = picture.shape[:2]
+        window = Crop(
+            ((width - 1) / 2, (height - 1) / 2), float(max(width, height)), self.scene_size
+        )
+        stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
+        maps = self.network.decode(
+            self.encode(crop_picture(picture, window)),
+            torch.zeros(1, 1, stride_2, stride_2, device=self.device),
+        )
+        found = group_pixels(
+            maps.person[0].sigmoid().cpu().numpy(),
+            maps.centre[0].sigmoid().cpu().numpy(),
+            maps.offset[0].cpu().numpy(),
+        )
+        people = []
+        for score, mask in found:
+            full = uncrop_picture(mask.astype(np.float32), window, (width, height)) > 0.5
+            if full.any():
+                people.append(mask_to_detection(score, full))
+        return people
+
+    def refine_crop(self, detection: Detection) -> Crop:
+        """The square window in which stage 1 looks again and stage 2 looks at all."""
+        return box_to_crop(detection.box_px, self.crop_size, self.margin)
+
+    def marker(self, mask: Bool[np.ndarray, "H W"], crop: Crop) -> Float[Tensor, "1 1 h w"]:
+        """The first pass's mask as the second pass's mark, at the correspondence resolution."""
+        size = crop.size // CORRESPONDENCE_STRIDE
+        window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
+        return torch.from_numpy(crop_picture(mask.astype(np.float32), window))[None, None]
+
+    @torch.inference_mode()
+    def refine(self, features: Sequence[Tensor], marker: Float[Tensor, "1 1 h w"]) -> Iuv:
+        """The visible surface of the marked person, at half of the crop's resolution."""
+        maps = self.network.decode(features, marker.to(self.device))
+        return embedding_to_iuv(
+            maps.person[0].sigmoid().cpu().numpy(),
+            maps.part[0].softmax(0).cpu().numpy(),
+            maps.position_m[0].cpu().numpy(),
+            self.table,
+        )

@@ -1,0 +1,276 @@
+"""Who stands where before which camera, and what a detector cuts out.
+
+World: y up, the target's floor; a person with yaw zero faces the camera. Camera axes as in
+docs/conventions.md. A `Window` is the crop: focal length 1, principal point 0, so a camera point
+(X, Y, Z) is at (X / Z, Y / Z) on the image plane and the window says which square of it is seen.
+"""
+
+from typing import NamedTuple, no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import Float, Float32
+
+from dimr.data.synthetic.anatomy import rotation
+from dimr.data.synthetic.config import SyntheticConfig
+from dimr.data.synthetic.figure import Figure, Tailor
+from dimr.data.synthetic.poses import sample_pose
+
+PELVIS = 0
+NEAREST_M = 0.35
+"""No vertex of the target comes closer to the camera."""
+STANDING_M = 1.7
+MAX_BETA = 2.5
+
+FOCUS_PARTS: dict[str, tuple[int, ...]] = {
+    "head": (12, 13, 14, 15, 16, 17),
+    "bust": (6, 9, 12, 13, 14, 15, 16, 17, 18, 19),
+    "upper": (0, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23),
+    "to_knee": (0, 1, 2, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23),
+    "legs": (0, 1, 2, 4, 5, 7, 8, 10, 11),
+    "feet": (4, 5, 7, 8, 10, 11),
+}
+"""SMPL parts that a close-up is about."""
+FOCUS_SHARES = (0.2, 0.22, 0.26, 0.16, 0.12, 0.04)
+
+
+class Window(NamedTuple):
+    """A square of the image plane at focal length 1."""
+
+    centre: Float[np.ndarray, "2"]
+    side: float
+
+    def to_norm(self, points_cam_m: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 2"]:
+        """Camera metres to window-normalised coordinates."""
+        plane = points_cam_m[:, :2] / points_cam_m[:, 2:]
+        return (plane - self.centre) * (2 / self.side)
+
+
+class Placed(NamedTuple):
+    """A figure with its place before the camera."""
+
+    figure: Figure
+    translation_m: Float[np.ndarray, "3"]
+
+
+class Crop(NamedTuple):
+    """What a crop shows; person 0 is the target."""
+
+    people: list[Placed]
+    window: Window
+    world_to_camera: Float[np.ndarray, "3 3"]
+    edges_norm: Float[np.ndarray, "4"]
+    """x0, y0, x1, y1: where the full picture ends, window-normalised."""
+    box_norm: Float[np.ndarray, "4"]
+    """The target's part that the crop is about, window-normalised."""
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def to_pixels(vertices_m, translation, centre_x, centre_y, side, size):
+    """(V, 3) float32 of x_px, y_px, depth on a picture of `size` pixels."""
+    points = np.empty_like(vertices_m)
+    scale = size / side
+    middle = (size - 1) / 2
+    for v in range(vertices_m.shape[0]):
+        z = vertices_m[v, 2] + translation[2]
+        inverse = 1 / z if z > 1e-3 else 0.0
+        points[v, 0] = ((vertices_m[v, 0] + translation[0]) * inverse - centre_x) * scale + middle
+        points[v, 1] = ((vertices_m[v, 1] + translation[1]) * inverse - centre_y) * scale + middle
+        points[v, 2] = z
+    return points
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _plane_box(vertices_m, translation, chosen):
+    """x0, y0, x1, y1 of chosen vertices on the image plane at focal length 1."""
+    box = np.array([np.inf, np.inf, -np.inf, -np.inf])
+    for v in chosen:
+        z = max(vertices_m[v, 2] + translation[2], 0.05)
+        x, y = (vertices_m[v, 0] + translation[0]) / z, (vertices_m[v, 1] + translation[1]) / z
+        box[0], box[1] = min(box[0], x), min(box[1], y)
+        box[2], box[3] = max(box[2], x), max(box[3], y)
+    return box
+
+
+def pick(rng: np.random.Generator, shares: tuple[float, ...]) -> int:
+    """An index with the given probabilities."""
+    place = rng.random()
+    for index, share in enumerate(shares):
+        place -= share
+        if place < 0:
+            return index
+    return len(shares) - 1
+
+
+def log_uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
+    """A number whose logarithm is uniform."""
+    return float(span[0] * (span[1] / span[0]) ** rng.random())
+
+
+class Stage:
+    """Draws arrangements of people.
+
+    Args:
+        tailor: the body's arrays.
+        config: probabilities.
+    """
+
+    def __init__(self, tailor: Tailor, config: SyntheticConfig) -> None:
+        self.tailor, self.config = tailor, config
+        part = tailor.part_of_vertex
+        self.all_vertices = np.arange(len(part))
+        self.focus_vertices = [
+            np.nonzero(np.isin(part, parts))[0] for parts in FOCUS_PARTS.values()
+        ]
+
+    def camera(self, rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
+        """Rotation from world to camera axes."""
+        low, high = self.config.elevation_deg
+        if rng.random() < 0.7:
+            elevation = float(np.clip(rng.normal(3, 9), low, high))
+        else:
+            elevation = low + (high - low) * rng.random()
+        roll = float(rng.normal() * self.config.roll_deg)
+        return rotation(2, roll) @ rotation(0, 180 + elevation)
+
+    def person(
+        self,
+        rng: np.random.Generator,
+        world_to_camera: Float[np.ndarray, "3 3"],
+        pushed: Float32[np.ndarray, "V 3"] | None,
+    ) -> Figure:
+        """A figure of random pose, shape and yaw, in camera axes."""
+        betas = rng.standard_normal(10).clip(-MAX_BETA, MAX_BETA)
+        tailor = self.tailor
+        pose = sample_pose(rng, tailor.rest_joints(betas), tailor.parents)
+        if rng.random() < self.config.frontal_share:
+            yaw = 120 * rng.random() - 60
+        else:
+            yaw = 60 + 240 * rng.random()
+        rotmats = pose.rotmats
+        rotmats[0] = world_to_camera @ rotation(1, yaw) @ rotmats[0]
+        return tailor.figure(rotmats, betas, pushed)
+
+    def crop(
+        self,
+        rng: np.random.Generator,
+        pushes: list[Float32[np.ndarray, "V 3"] | None],
+        only_nearer: bool = False,
+    ) -> Crop:
+        """A target (first of `pushes`) with neighbours, and the window around it.
+
+        Args:
+            rng: source of all randomness.
+            pushes: clothes of each person, see `Tailor.dress`.
+            only_nearer: leave out neighbours that stand behind the target.
+        """
+        config = self.config
+        world_to_camera = self.camera(rng)
+        target = self.person(rng, world_to_camera, pushes[0])
+        close = rng.random() < config.close_up
+        distance = log_uniform(rng, config.close_distance_m if close else config.distance_m)
+        reach = -float((target.vertices_m[:, 2] - target.joints_m[PELVIS, 2]).min())
+        distance = max(distance, reach * 1.1 + NEAREST_M)
+        ray = np.array([*(rng.standard_normal(2) * 0.14).clip(-0.4, 0.4), 1.0])
+        translation = ray * distance - target.joints_m[PELVIS]
+        box, edges = self._focus(rng, target, translation, close)
+        extent = max(box[2] - box[0], box[3] - box[1])
+        low, high = config.box_scale
+        side = extent * (low + (high - low) * rng.random())
+        shift = (2 * rng.random(2) - 1) * config.box_shift * side
+        window = Window((box[:2] + box[2:]) / 2 + shift, side)
+        people = [Placed(target, translation)]
+        for pushed in pushes[1:]:
+            placed = self._neighbour(rng, people[0], world_to_camera, pushed, only_nearer)
+            if placed is not None:
+                people.append(placed)
+        scale, offset = 2 / side, np.tile(window.centre, 2)
+        return Crop(
+            people, window, world_to_camera, (edges - offset) * scale, (box - offset) * scale
+        )
+
+    def _focus(
+        self,
+        rng: np.random.Generator,
+        target: Figure,
+        translation: Float[np.ndarray, "3"],
+        close: bool,
+    ) -> tuple[Float[np.ndarray, "4"], Float[np.ndarray, "4"]]:
+        """The box to cut around and the picture's edges, on the image plane."""
+        everything = _plane_box(target.vertices_m, translation, self.all_vertices)
+        edges = np.array([-np.inf, -np.inf, np.inf, np.inf])
+        outwards = np.array([-1.0, -1.0, 1.0, 1.0])
+        extent = max(everything[2] - everything[0], everything[3] - everything[1])
+        if close:
+            chosen = self.focus_vertices[pick(rng, FOCUS_SHARES)]
+            box = _plane_box(target.vertices_m, translation, chosen)
+            # Not always cut at a joint.
+            box = box + (everything - box) * (0.25 * rng.random() ** 2)
+            if rng.random() < self.config.picture_edge:
+                beyond = (everything - box) * outwards > 0.03 * extent
+                edges = np.where(beyond, box, edges)
+            return box, edges
+        if rng.random() < 0.12:  # the whole body, near the picture's edge
+            gap = outwards * extent * 0.15 * rng.random(4)
+            edges = np.where(rng.random(4) < 0.4, everything + gap, edges)
+        return everything, edges
+
+    def _neighbour(
+        self,
+        rng: np.random.Generator,
+        target: Placed,
+        world_to_camera: Float[np.ndarray, "3 3"],
+        pushed: Float32[np.ndarray, "V 3"] | None,
+        only_nearer: bool,
+    ) -> Placed | None:
+        """Somebody in front of, beside or behind the target, on the same floor."""
+        kind = rng.random()
+        target_depth = target.figure.joints_m[PELVIS, 2] + target.translation_m[2]
+        if kind < 0.34:  # in front
+            nearer = min(0.3 + 1.1 * rng.random(), 0.6 * target_depth)
+            across, farther = rng.normal() * 0.4, -nearer
+        elif kind < 0.7:  # beside
+            side = 1 if rng.random() < 0.5 else -1
+            across, farther = side * (0.3 + 0.5 * rng.random()), 0.6 * rng.random() - 0.3
+        else:  # behind
+            if only_nearer:
+                return None
+            farther = 0.4 + 5 * rng.random() ** 2
+            across = rng.normal() * (0.4 + 0.25 * farther)
+        figure = self.person(rng, world_to_camera, pushed)
+        up = world_to_camera[:, 1]
+        floor = (target.figure.joints_m @ up).min()
+        own_floor = (figure.joints_m @ up).min()
+        # World axes of the floor: x to the camera's right, -z away from the camera.
+        offset = world_to_camera @ np.array([across, 0.05 * rng.normal(), -farther])
+        translation = target.translation_m + offset + up * (floor - own_floor)
+        return Placed(figure, translation)
+
+    def scene(
+        self, rng: np.random.Generator, pushes: list[Float32[np.ndarray, "V 3"] | None]
+    ) -> tuple[list[Placed], Window, Float[np.ndarray, "3 3"], float]:
+        """People of very different size: (people, window, world to camera, horizon row share)."""
+        config = self.config
+        world_to_camera = self.camera(rng)
+        side = 2 * np.tan(np.deg2rad(12 + 26 * rng.random()))
+        window = Window(np.zeros(2), side)
+        horizon = 0.15 + 0.5 * rng.random()
+        camera_height = 0.55 + 0.7 * rng.random() ** 2 if rng.random() < 0.75 else None
+        people: list[Placed] = []
+        for pushed in pushes:
+            figure = self.person(rng, world_to_camera, pushed)
+            height = log_uniform(rng, config.scene_height)
+            reach = -float((figure.vertices_m[:, 2] - figure.joints_m[PELVIS, 2]).min())
+            depth = max(STANDING_M / (height * side), reach * 1.1 + NEAREST_M)
+            height = STANDING_M / (depth * side)
+            x = (rng.random() - 0.5) * (1 + 0.3 * min(height, 1.0))
+            if camera_height is not None:  # one floor for all, the pelvis 0.55 heights above it
+                y = horizon - 0.5 + (camera_height - 0.55 + 0.04 * rng.normal()) * height
+            else:
+                y = (rng.random() - 0.5) * (1 + 0.3 * height)
+            y = float(np.clip(y, -0.5 - 0.35 * height, 0.5 + 0.38 * height))
+            pelvis = np.array([x * side, y * side, 1.0]) * depth
+            people.append(Placed(figure, pelvis - figure.joints_m[PELVIS]))
+        return people, window, world_to_camera, horizon

@@ -1,0 +1,1 @@
+"""Errors of recovered bodies: alignment (`align.py`), metrics (`errors.py`), SynthOcc runs."""

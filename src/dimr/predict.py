@@ -1,0 +1,290 @@
+"""A picture -> its people as body meshes in the picture's camera: both stages, end to end.
+
+Stage 1 finds the people on the whole picture and looks again at each one's crop; stage 2 looks at
+the same crop (one encoder pass where both stages share the encoder) and its IUV. Weak perspective
+of the crop then becomes a place in the full picture's camera. An IUV that the caller brings takes
+the place of stage 1's; it is on the open atlas, in pixels of the full picture.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_translation
+from dimr.body.model import BodyModel
+from dimr.body.rotation import rotmat_to_axis_angle
+from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.stage1 import Stage1, picture_to_tensor
+from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_matrix, crop_picture
+from dimr.network.dimr import Dimr
+from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.iuv import part_seen, vertex_seen, warp_iuv
+from dimr.surface.npz import read_arrays
+from dimr.train.weights import load_stages
+from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
+
+MIN_SCALE = 0.05
+"""Smallest weak-perspective scale that is believed: a 2 m body over 5 % of the crop."""
+
+
+class Model:
+    """Body, atlas and both stages; made by `load`."""
+
+    def __init__(self, body: BodyModel, atlas: Atlas, stage1: Stage1, stage2: Dimr) -> None:
+        if not np.array_equal(atlas.faces, body.faces.cpu().numpy()):
+            raise ValueError(
+                f"atlas: {atlas.name!r} is not a map of body {body.name!r} (other triangles)"
+            )
+        self.body = body.eval()
+        self.atlas = atlas
+        self.stage1 = stage1
+        self.stage2 = stage2.eval()
+
+    @torch.inference_mode()
+    def predict(
+        self, picture: UInt8[np.ndarray, "H W 3"], iuv: Iuv | Sequence[Iuv] | None = None
+    ) -> Prediction:
+        """Everybody in an RGB picture, the surest first.
+
+        Args:
+            picture: RGB.
+            iuv: One per person, with the picture's height and width; None asks stage 1.
+        """
+        height, width = picture.shape[:2]
+        camera = PerspectiveCamera(
+            default_focal_px(width, height), ((width - 1) / 2, (height - 1) / 2)
+        )
+        if iuv is None:
+            people = [
+                self._recover(picture, detection, None, camera)
+                for detection in self.stage1.find_people(picture)
+            ]
+        else:
+            people = [
+                self._recover(picture, _detection_of(one, (height, width)), one, camera)
+                for one in ([iuv] if isinstance(iuv, Iuv) else iuv)
+            ]
+        return Prediction((width, height), [person for person in people if person is not None])
+
+    def _recover(
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        detection: Detection,
+        given: Iuv | None,
+        camera: PerspectiveCamera,
+    ) -> Person | None:
+        """One person; None if the second look finds nobody there."""
+        crop = self.stage1.refine_crop(detection)
+        cropped = crop_picture(picture, crop)
+        features = self.stage1.encode(cropped)
+        if given is None:
+            iuv = self.stage1.refine(features, self.stage1.marker(detection.mask, crop))
+        else:
+            iuv = _crop_iuv(given, crop)
+        if not iuv.mask.any():
+            return None
+        regression = self._regress(cropped, features, iuv)
+        return self._place(detection, crop, iuv, regression, camera)
+
+    def _regress(
+        self, cropped: UInt8[np.ndarray, "S S 3"], features: Sequence[Tensor], iuv: Iuv
+    ) -> Regression:
+        """Stage 2 on a crop whose encoder features stage 1 has already."""
+        image = picture_to_tensor(cropped).to(self.stage1.device)
+        encoder = self.stage2.encoder
+        if encoder is self.stage1.network.encoder:
+            maps = list(features[1 : 1 + len(encoder.channels)])  # [0] is stride 2, stage 1's own
+        else:
+            maps = encoder(image)
+        mask = torch.from_numpy(iuv.mask)[None].to(image.device)
+        uv = torch.from_numpy(iuv.uv)[None].to(image.device)
+        return self.stage2.regress_from(maps, mask, uv, image)
+
+    def _place(
+        self,
+        detection: Detection,
+        crop: Crop,
+        iuv: Iuv,
+        regression: Regression,
+        camera: PerspectiveCamera,
+    ) -> Person:
+        """Parameters of a crop to a person in the full picture's camera."""
+        posed = self.body(regression.rotmats, regression.betas)
+        joints_m = _array(posed.joints_m[0])
+        camera_crop = _array(regression.camera[0])
+        if not (np.isfinite(joints_m).all() and np.isfinite(camera_crop).all()):
+            raise ValueError(
+                "stage 2 returned numbers that are not finite: the weights are broken"
+            )
+        camera_crop[0] = max(camera_crop[0], MIN_SCALE)
+        translation_m = weak_to_translation(camera_crop, crop, camera, joints_m[0])
+        joints_cam_m = joints_m + translation_m
+        vertices_cam_m = _array(posed.vertices_m[0]) + translation_m
+        return Person(
+            box_px=detection.box_px,
+            score=detection.score,
+            crop=crop,
+            iuv=iuv,
+            theta_rad=_array(rotmat_to_axis_angle(regression.rotmats[0])),
+            betas=_array(regression.betas[0]),
+            camera_crop=camera_crop,
+            vertices_cam_m=vertices_cam_m,
+            joints_cam_m=joints_cam_m,
+            keypoints_px=camera.project(joints_cam_m),
+            focal_px=camera.focal_px,
+            part_seen=part_seen(iuv, self.atlas),
+            vertex_seen=vertex_seen(iuv, self.atlas, len(vertices_cam_m)),
+            part_confidence=part_confidence(iuv, self.atlas),
+        )
+
+
+def load(
+    weights: str | Path = "open",
+    body: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> Model:
+    """A model that is ready to predict.
+
+    Args:
+        weights: A set that ships ("open"), or a folder with both stages' weights.
+        body: Path of an SMPL .pkl or .npz; None for the open body. It must be the body that the
+            weights were trained with.
+        device: Where the networks run, e.g. "cpu" or "cuda:0".
+
+    Raises:
+        ValueError: for weights, a body or a device that cannot be used, saying why.
+    """
+    place = parse_device(device)
+    body_model = BodyModel.load(None if body is None else Path(body))
+    atlas = load_atlas(None)
+    stage1, stage2 = load_stages(weights, body_model, atlas)
+    stage1.network.to(place)
+    return Model(body_model.to(place), atlas, stage1, stage2.to(place))
+
+
+def parse_device(name: str | torch.device) -> torch.device:
+    """A torch device that exists on this machine.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device: {name!s} cannot be used here ({reason})") from error
+    return device
+
+
+def part_confidence(iuv: Iuv, atlas: Atlas) -> Float[np.ndarray, "24"]:
+    """Mean confidence of the pixels of each part, zero where none is seen.
+
+    Without confidences (an IUV that the caller brought) a seen part counts as sure.
+    """
+    resolution = 128
+    cols, rows = atlas.uv_to_texel(iuv.uv[iuv.mask], resolution)
+    part = atlas.texels(resolution).part[rows, cols].astype(np.int64) + 1  # 0: beside the charts
+    sure = np.ones(len(part)) if iuv.confidence is None else iuv.confidence[iuv.mask]
+    pixels = np.bincount(part, minlength=25)[1:]
+    total = np.bincount(part, weights=sure, minlength=25)[1:]
+    return (total / np.maximum(pixels, 1)).astype(np.float32)
+
+
+def read_iuv(path: Path, picture_size: tuple[int, int]) -> list[Iuv]:
+    """IUVs that the user brings for a picture, on the open atlas, in full-picture pixels.
+
+    Two kinds of file:
+
+    - `.npz` with `mask` (H, W) bool and `uv` (H, W, 2) float in [0, 1] for one person, or stacked
+      `mask` (N, H, W) and `uv` (N, H, W, 2) for several;
+    - `.png`, 8 bits, three channels, one person, in DecoMR's order: what `cv2.imread` returns as
+      [mask (0 or 1), 255 u, 255 v], so blue holds the mask, green u and red v.
+
+    Args:
+        path: The file.
+        picture_size: (width, height) of the picture that it belongs to.
+
+    Raises:
+        ValueError: if the file is not of these kinds or does not fit the picture.
+    """
+    if path.suffix.lower() == ".png":
+        mask, uv = _read_iuv_png(path)
+    else:
+        mask, uv = _read_iuv_npz(path)
+    width, height = picture_size
+    if mask.shape[1:] != (height, width):
+        raise ValueError(
+            f"--iuv: {path} is {mask.shape[2]} x {mask.shape[1]} pixels, "
+            f"want {width} x {height} like the picture"
+        )
+    for number, one in enumerate(mask, start=1):
+        if not one.any():
+            raise ValueError(f"--iuv: person {number} in {path} has no visible pixel")
+    return [
+        Iuv(one, np.where(one[..., None], places, 0)) for one, places in zip(mask, uv, strict=True)
+    ]
+
+
+def _read_iuv_png(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with Image.open(path, formats=["PNG"]) as opened:
+            if opened.mode != "RGB":
+                raise ValueError(f"--iuv: {path} has mode {opened.mode}, want 8-bit RGB")
+            channels = np.asarray(opened)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"--iuv: {path} cannot be read as a PNG ({error})") from error
+    if not np.isin(channels[..., 2], (0, 1, 255)).all():
+        raise ValueError(
+            f"--iuv: {path}: the mask (blue channel) must be 0 or 1; channels in other order?"
+        )
+    uv = channels[..., 1::-1].astype(np.float32) / 255  # green, red -> u, v
+    return channels[None, ..., 2] > 0, uv[None]
+
+
+def _read_iuv_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    if not path.is_file():
+        raise ValueError(f"--iuv: no file {path}")
+    try:
+        arrays = read_arrays(path, {"mask": (np.bool_, 2), "uv": (np.floating, 3)})
+        mask, uv = arrays["mask"][None], arrays["uv"][None]
+    except ValueError:
+        try:
+            arrays = read_arrays(path, {"mask": (np.bool_, 3), "uv": (np.floating, 4)})
+            mask, uv = arrays["mask"], arrays["uv"]
+        except ValueError as error:
+            raise ValueError(
+                f"--iuv: {error}; want mask (H, W) bool and uv (H, W, 2) float, both with one "
+                "more axis in front for several people"
+            ) from error
+    if uv.shape != (*mask.shape, 2):
+        raise ValueError(f"--iuv: {path} has mask {mask.shape} but uv {uv.shape}")
+    inside = uv[mask]
+    if not ((inside >= 0) & (inside <= 1)).all():  # false for NaN as well
+        raise ValueError(f"--iuv: uv in {path} leaves [0, 1] inside the mask")
+    return mask, uv.astype(np.float32)
+
+
+def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:
+    if iuv.mask.shape != size or not iuv.mask.any():
+        raise ValueError(
+            f"iuv: got mask {iuv.mask.shape} with {iuv.mask.sum()} pixels, want {size} like the "
+            "picture and at least one"
+        )
+    return mask_to_detection(1.0, iuv.mask)
+
+
+def _crop_iuv(iuv: Iuv, crop: Crop) -> Iuv:
+    """A full-picture IUV at the crop's correspondence resolution."""
+    size = crop.size // CORRESPONDENCE_STRIDE
+    window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
+    return warp_iuv(iuv, crop_matrix(window), (size, size))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy().astype(np.float32)

@@ -1,0 +1,86 @@
+"""Which part of the body a triangle belongs to: 24 SMPL joints, and the 24 DensePose parts.
+
+Maps a mesh in the body frame (T-pose, metres, x to the body's left, y up, z forward) and its
+skinning weights to one label a face. DensePose numbers its parts 1..24; 0 is its background.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int, Int8
+
+NUM_PARTS = 24
+
+PART_NAMES = (
+    "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 "
+    "left_foot right_foot neck left_collar right_collar head left_shoulder right_shoulder "
+    "left_elbow right_elbow left_wrist right_wrist left_hand right_hand"
+).split()
+
+# part k is carried to part MIRROR_PARTS[k] by a left-right flip; likewise DensePose's 1..24
+MIRROR_PARTS = np.array(
+    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+)
+MIRROR_DENSEPOSE = np.array(
+    [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23]
+)
+
+# SMPL joint -> DensePose part on the (back, front) of the body; the head splits left / right
+_DENSEPOSE_BACK_FRONT = {
+    **dict.fromkeys((0, 3, 6, 9, 13, 14), (1, 2)),
+    **dict.fromkeys((21, 23), (3, 3)),
+    **dict.fromkeys((20, 22), (4, 4)),
+    **dict.fromkeys((7, 10), (5, 5)),
+    **dict.fromkeys((8, 11), (6, 6)),
+    2: (7, 9),
+    1: (8, 10),
+    5: (11, 13),
+    4: (12, 14),
+    16: (15, 17),
+    17: (16, 18),
+    18: (19, 21),
+    19: (20, 22),
+    **dict.fromkeys((12, 15), (23, 24)),
+}
+
+
+def dominating_parts(
+    faces: Int[np.ndarray, "F 3"], weights: Float[np.ndarray, "V 24"]
+) -> Int8[np.ndarray, "F"]:
+    """The joint that carries most of a face's skin; the lower index wins a tie."""
+    return weights[faces].sum(1).argmax(1).astype(np.int8)
+
+
+def densepose_parts(
+    faces: Int[np.ndarray, "F 3"],
+    part_of_face: Int8[np.ndarray, "F"],
+    vertices_body_m: Float[np.ndarray, "V 3"],
+) -> Int8[np.ndarray, "F"]:
+    """DensePose's part 1..24 of each face, from the joint and the side that the skin faces.
+
+    Torso, arms and legs split where the smoothed outward normal turns from back (-z) to front
+    (+z); the head (with the neck) where x changes its sign. DensePose's own borders, drawn by
+    hand, differ by a few centimetres; numbers and meaning are the same.
+    """
+    normal = _smooth_normals(faces, vertices_body_m.astype(np.float64))
+    front = normal[faces].sum(1)[:, 2] > 0
+    left = vertices_body_m[faces].mean(1)[:, 0] > 0
+    table = np.array([_DENSEPOSE_BACK_FRONT[part] for part in range(NUM_PARTS)])
+    is_head = np.isin(part_of_face, (12, 15))
+    return table[part_of_face, np.where(is_head, left, front).astype(int)].astype(np.int8)
+
+
+def _smooth_normals(
+    faces: Int[np.ndarray, "F 3"], vertices: Float[np.ndarray, "V 3"], rounds: int = 8
+) -> Float[np.ndarray, "V 3"]:
+    """Vertex normals, averaged over the neighbours so that folds do not speckle the parts."""
+    corners = vertices[faces]
+    face_normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(normal, faces[:, corner], face_normal)
+    for _ in range(rounds):
+        spread = np.zeros_like(normal)
+        mean = normal[faces].mean(1)
+        for corner in range(3):
+            np.add.at(spread, faces[:, corner], mean)
+        normal = spread / np.maximum(np.linalg.norm(spread, axis=1, keepdims=True), 1e-30)
+    return normal

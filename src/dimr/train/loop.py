@@ -1,0 +1,207 @@
+"""One training loop for both stages: warm-up and cosine decay, EMA, exact resume, time limit.
+
+The loop owns the order of samples: batch k of a run always holds samples k * B to (k + 1) * B - 1
+of its data set, so a run that stops and resumes sees what an uninterrupted one would have seen.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from dimr.train.checkpoint import load_checkpoint, save_checkpoint
+
+LAST = "last.pt"
+BEST = "best.pt"
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoopSettings:
+    """How long and how fast; what is learnt stands in the task."""
+
+    steps: int
+    """Updates of the whole schedule."""
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    """Decay of the averaged weights that are validated and shipped."""
+    validate_every: int = 500
+    checkpoint_minutes: float = 3.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, want at least 1")
+
+
+class StepLoss(NamedTuple):
+    """Loss of a batch and what to print of it."""
+
+    total: Tensor
+    terms: dict[str, float]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What a stage has to bring to be trained."""
+
+    model: nn.Module
+
+    def samples(self) -> Dataset:
+        """Map-style data set; its item i depends on i alone."""
+        ...
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Parameter groups with their learning rates."""
+        ...
+
+    def loss(self, batch: Any, step: int) -> StepLoss:
+        """Differentiable loss of a batch."""
+        ...
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Metrics of averaged weights on the fixed validation samples; `score` is minimised."""
+        ...
+
+
+def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to 2 % at the last step."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+class _Indices:
+    """Batches of indices from `first_step` on; a sampler for DataLoader."""
+
+    def __init__(self, first_step: int, steps: int, batch_size: int) -> None:
+        self.first_step, self.steps, self.batch_size = first_step, steps, batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first_step, self.steps):
+            yield list(range(step * self.batch_size, (step + 1) * self.batch_size))
+
+    def __len__(self) -> int:
+        return self.steps - self.first_step
+
+
+def train(
+    task: Task,
+    settings: LoopSettings,
+    folder: Path,
+    max_minutes: float | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+) -> dict[str, float]:
+    """Trains, or goes on where `folder` says an earlier run stopped.
+
+    Best-checkpoint rule: the averaged weights with the lowest validation `score` go to best.pt.
+
+    Returns:
+        The metrics of the best validation.
+    """
+    console = Console()
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    model = task.model.to(device)
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
+    )
+    optimizer = torch.optim.AdamW(
+        task.parameter_groups(settings.learning_rate), weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: learning_rate_factor(step, settings.warmup_steps, settings.steps),
+    )
+    step, best = 0, {"score": math.inf}
+    if (folder / LAST).is_file():
+        saved = load_checkpoint(folder / LAST)
+        if saved["settings"] != asdict(settings):
+            raise ValueError(f"{folder}: was started with other settings; choose another folder")
+        model.load_state_dict(saved["model"])
+        average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        torch.set_rng_state(saved["rng"])
+        step, best = saved["step"], saved["best"]
+        console.print(f"resuming {folder} at step {step}")
+
+    def checkpoint(name: str) -> None:
+        content = {
+            "settings": asdict(settings),
+            "model": model.state_dict(),
+            "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "rng": torch.get_rng_state(),
+            "step": step,
+            "best": best,
+        }
+        save_checkpoint(folder / name, content)
+
+    loader = DataLoader(
+        task.samples(),
+        batch_sampler=_Indices(step, settings.steps, settings.batch_size),
+        num_workers=workers,
+        persistent_workers=False,
+    )
+    started, saved_at, waited = time.monotonic(), time.monotonic(), 0.0
+    first_step, running = step, {}
+    batches = iter(loader)
+    while step < settings.steps:
+        before = time.monotonic()
+        batch = next(batches)
+        waited += time.monotonic() - before
+        model.train()
+        result = task.loss(batch, step)
+        optimizer.zero_grad(set_to_none=True)
+        result.total.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(model)
+        step += 1
+        for name, value in result.terms.items():
+            running[name] = 0.98 * running.get(name, value) + 0.02 * value
+        out_of_time = max_minutes and (time.monotonic() - started) / 60 >= max_minutes
+        if step % settings.validate_every == 0 or step == settings.steps or out_of_time:
+            metrics = task.validate(average.module.eval())
+            if metrics["score"] < best["score"]:
+                best = metrics
+                checkpoint(BEST)
+            minutes = (time.monotonic() - started) / 60
+            line = {
+                "step": step,
+                "minutes": round(minutes, 2),
+                "samples_per_s": round(
+                    (step - first_step) * settings.batch_size / (60 * minutes), 1
+                ),
+                "waiting_share": round(waited / (60 * minutes), 3),
+                "train": {name: round(value, 5) for name, value in running.items()},
+                "validation": {name: round(value, 5) for name, value in metrics.items()},
+            }
+            with (folder / LOG).open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            console.print(json.dumps(line), soft_wrap=True, highlight=False)
+        if (time.monotonic() - saved_at) / 60 > settings.checkpoint_minutes:
+            checkpoint(LAST)
+            saved_at = time.monotonic()
+        if out_of_time:
+            break
+    checkpoint(LAST)
+    return best

@@ -1,0 +1,199 @@
+"""Complete trainings by name: what `dimr train RECIPE` runs.
+
+    stage1            correspondence network, from the person-pretrained encoder
+    stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1
+    stage2            goes on from both with pictures, shared features and stage 1's own IUV
+
+Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
+"""
+
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dimr.body.model import BodyModel
+from dimr.correspondence.decode import surface_table
+from dimr.correspondence.stage1 import Stage1
+from dimr.data.synthetic.people import Split, SyntheticPeople
+from dimr.network.dimr import HeadSize
+from dimr.surface.atlas import Atlas
+from dimr.train.checkpoint import load_checkpoint, load_weights
+from dimr.train.loop import BEST, LoopSettings, train
+from dimr.train.stage1 import Stage1Task
+from dimr.train.stage2 import GeometryTask, PictureTask
+from dimr.train.weights import (
+    STAGE2_FILE,
+    load_stage1_network,
+    new_stage1_network,
+    new_stage2,
+    save_stage1,
+    save_stage2,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Where a recipe reads and writes, and how much it may do."""
+
+    folder: Path
+    """Checkpoints and log; `weights` below it gets the result."""
+    backgrounds: Path | None = None
+    """Folder with train/, val/ and test/ photos; None: procedural backgrounds."""
+    occluders: Path | None = None
+    """Folder with train/, val/ and test/ RGBA cut-outs; None: procedural objects."""
+    stage1: Path | None = None
+    """Folder with the weights of stage 1 (recipe stage2)."""
+    geometry: Path | None = None
+    """Folder with the weights of a head trained by stage2_geometry (recipe stage2)."""
+    steps: int | None = None
+    """Updates; None takes the recipe's own number."""
+    max_minutes: float | None = None
+    """Stop (resumable) after this time."""
+    workers: int = 0
+    """Processes that draw samples beside the one that learns."""
+    seed: int = 0
+
+
+def settings_of(recipe: str, run: Run) -> LoopSettings:
+    """Schedule of a recipe."""
+    chosen = {
+        "stage1": {"steps": 2400, "batch_size": 16, "learning_rate": 2e-3, "validate_every": 300},
+        "stage2_geometry": {
+            "steps": 4000,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "validate_every": 500,
+        },
+        "stage2": {"steps": 1000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
+    }[recipe]
+    if run.steps is not None:
+        chosen["steps"] = run.steps
+    return LoopSettings(**chosen, seed=run.seed)
+
+
+def synthetic_people(run: Run, split: Split, body: BodyModel, atlas: Atlas) -> SyntheticPeople:
+    """The generator of one split; validation and test keep seed 0 whatever the run's seed is."""
+    return SyntheticPeople(
+        body,
+        atlas,
+        backgrounds=run.backgrounds and run.backgrounds / split,
+        occluders=run.occluders and run.occluders / split,
+        seed=run.seed if split == "train" else 0,
+        split=split,
+    )
+
+
+def _best_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Averaged weights of the best validation, and what the card says of the run."""
+    saved = load_checkpoint(folder / BEST)
+    prefix = "module."
+    state = {
+        name.removeprefix(prefix): value
+        for name, value in saved["average"].items()
+        if name.startswith(prefix)
+    }
+    settings = saved["settings"]
+    about = {
+        "settings": settings,
+        "step": saved["step"],
+        "samples": saved["step"] * settings["batch_size"],
+        "validation": saved["best"],
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, CPU",
+        "licence": "Apache-2.0",
+    }
+    return state, about
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or "unknown"
+
+
+def _data_of(run: Run) -> str:
+    photos = "procedural" if run.backgrounds is None else "photographs without people"
+    things = "procedural" if run.occluders is None else "cut-outs of photographs and procedural"
+    return f"synthetic people only; backgrounds: {photos}; occluders: {things}"
+
+
+def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Stage 1 from the person-pretrained encoder."""
+    network = new_stage1_network()
+    task = Stage1Task(
+        network,
+        synthetic_people(run, "train", body, atlas),
+        synthetic_people(run, "val", body, atlas),
+    )
+    settings = settings_of("stage1", run)
+    best = train(task, settings, run.folder, run.max_minutes, run.workers)
+    state, about = _best_state(run.folder)
+    network.load_state_dict(state)
+    card = about | {"recipe": "stage1", "data": _data_of(run)}
+    save_stage1(run.folder / "weights", network, body, atlas, card)
+    return best
+
+
+def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Stage 2's head on IUVs alone. The encoder takes no part."""
+    size = HeadSize()
+    model = new_stage2("dimr", new_stage1_network().encoder, body, atlas, size)
+    task = GeometryTask(
+        model,
+        body,
+        synthetic_people(run, "train", body, atlas),
+        synthetic_people(run, "val", body, atlas),
+    )
+    settings = settings_of("stage2_geometry", run)
+    best = train(task, settings, run.folder, run.max_minutes, run.workers)
+    state, about = _best_state(run.folder)
+    model.load_state_dict(state)
+    card = about | {"recipe": "stage2_geometry", "variant": "dimr", "data": "IUVs alone"}
+    save_stage2(run.folder / "weights", model, size, body, atlas, card)
+    return best
+
+
+def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Stage 2 on stage 1's features and IUVs, from a head that knows IUVs."""
+    if run.stage1 is None or run.geometry is None:
+        raise ValueError(
+            "stage2 needs the weights of stage1 and stage2_geometry (--stage1, --geometry)"
+        )
+    network = load_stage1_network(run.stage1, body, atlas)
+    stage1 = Stage1(network, surface_table(atlas, body.v_template.numpy()))
+    size = HeadSize()
+    model = new_stage2("dimr", network.encoder, body, atlas, size)
+    head, _ = load_weights(run.geometry / STAGE2_FILE)
+    model.load_state_dict(head, strict=False)
+    task = PictureTask(
+        model,
+        body,
+        stage1,
+        synthetic_people(run, "train", body, atlas),
+        synthetic_people(run, "val", body, atlas),
+    )
+    settings = settings_of("stage2", run)
+    best = train(task, settings, run.folder, run.max_minutes, run.workers)
+    state, about = _best_state(run.folder)
+    model.load_state_dict(state)
+    card = about | {
+        "recipe": "stage2",
+        "variant": "dimr",
+        "data": _data_of(run),
+        "head_trained_before": asdict(settings_of("stage2_geometry", run)),
+    }
+    save_stage2(run.folder / "weights", model, size, body, atlas, card)
+    return best
+
+
+RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
+    "stage1": train_stage1,
+    "stage2_geometry": train_stage2_geometry,
+    "stage2": train_stage2,
+}

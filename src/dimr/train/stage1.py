@@ -1,0 +1,217 @@
+"""Stage 1's task: label everybody of a scene, or the marked person of a crop.
+
+Scenes and crops share a batch and the weights: scenes come without a marker and teach centres,
+crops come with an imitated marker and teach whom to label. Surface terms count visible pixels
+only; where nobody is, only "nobody" is taught.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
+from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
+from dimr.image.crop import CORRESPONDENCE_STRIDE
+from dimr.train.loop import StepLoss
+from dimr.train.markers import rough_marker
+
+CENTRE_STRIDE = 4
+SCENE_EVERY = 4
+"""One sample in this many is a scene."""
+NEAR_M = 0.05
+"""A pixel is right when its rest-pose position is at most this far from the true one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage1Weights:
+    """Weights of the loss terms."""
+
+    person: float = 2.0
+    part: float = 0.5
+    position: float = 4.0
+    """On metres, L1."""
+    centre: float = 1.0
+    offset: float = 4.0
+    """On shares of the picture's side, L1."""
+
+
+def centre_map(people: PeopleLabels, side: int) -> Float32[np.ndarray, "c c"]:
+    """Bumps of height 1 at the centres of visible people, at stride 4; wider for larger people."""
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    heat = np.zeros((side, side), np.float32)
+    for box, centre in zip(people.box_px, people.centre_px, strict=True):
+        size = float(np.max(box[2:] - box[:2])) / CENTRE_STRIDE
+        if size <= 0:
+            continue
+        col, row = np.rint((centre + 0.5) / CENTRE_STRIDE - 0.5).clip(0, side - 1)
+        spread = max(0.7, 0.06 * size)
+        bump = np.exp(-((x - col) ** 2 + (y - row) ** 2) / (2 * spread**2))
+        heat = np.maximum(heat, bump)
+    return heat.astype(np.float32)
+
+
+def offset_map(
+    person_id: np.ndarray, people: PeopleLabels, size: int
+) -> Float32[np.ndarray, "2 h h"]:
+    """From each pixel to its person's centre (x, y), as a share of the picture's side."""
+    half = person_id.shape[0]
+    offset = np.zeros((2, half, half), np.float32)
+    y, x = np.mgrid[:half, :half] * CORRESPONDENCE_STRIDE + (CORRESPONDENCE_STRIDE - 1) / 2
+    for index, (centre_x, centre_y) in enumerate(people.centre_px):
+        mine = person_id == index
+        offset[0][mine] = ((centre_x - x) / size)[mine]
+        offset[1][mine] = ((centre_y - y) / size)[mine]
+    return offset
+
+
+class Stage1Samples(Dataset):
+    """Scenes and crops with their labels at stride 2, by index."""
+
+    def __init__(self, people: SyntheticPeople) -> None:
+        self.people = people
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One sample; `marker`, `visible`, `part`, `position_m` are at stride 2."""
+        is_scene = index % SCENE_EVERY == SCENE_EVERY - 1
+        if is_scene:
+            sample = self.people.scene_sample(index)
+            visible = sample.labels.person_id >= 0
+            marker = np.zeros(visible.shape, np.float32)
+        else:
+            sample = self.people.crop_sample(index)
+            visible = sample.labels.person_id == 0
+            rng = np.random.default_rng([self.people.seed, index])
+            marker = rough_marker(visible, sample.labels.person_id > 0, rng)
+        size = sample.image.shape[0]
+        return {
+            "image": sample.image,
+            "marker": marker[None],
+            "visible": visible,
+            "part": np.where(visible, sample.labels.part, 0).astype(np.int64),
+            "position_m": sample.labels.position_m.transpose(2, 0, 1),
+            "centre": centre_map(sample.people, size // CENTRE_STRIDE),
+            "offset": offset_map(sample.labels.person_id, sample.people, size),
+            "is_scene": np.float32(is_scene),
+        }
+
+
+def images_to_tensor(images: Tensor) -> Float[Tensor, "B 3 S S"]:
+    """Stacked RGB bytes to the encoders' input in [0, 1]."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
+
+
+def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Focal loss of a centre map: positives where the bump peaks, near misses forgiven."""
+    positive = (target > 0.99).float()
+    probability = logits.sigmoid()
+    hit = positive * (1 - probability) ** 2 * functional.logsigmoid(logits)
+    miss = (1 - positive) * (1 - target) ** 4 * probability**2 * functional.logsigmoid(-logits)
+    per_picture = -(hit + miss).sum((1, 2)) / positive.sum((1, 2)).clamp_min(1)
+    return (per_picture * weight).sum() / weight.sum().clamp_min(1)
+
+
+def stage1_loss(
+    maps: CorrespondenceMaps, batch: dict[str, Tensor], weights: Stage1Weights
+) -> StepLoss:
+    """Sum of the five terms; `batch` as from `Stage1Samples`."""
+    visible = batch["visible"].float()
+    num_visible = visible.sum().clamp_min(1)
+    person = functional.binary_cross_entropy_with_logits(maps.person, visible)
+    part = functional.cross_entropy(maps.part, batch["part"] - 1, ignore_index=-1, reduction="sum")
+    part = part / num_visible
+    gap = (maps.position_m - batch["position_m"]).abs().sum(1)
+    position = (gap * visible).sum() / num_visible
+    scene = batch["is_scene"]
+    centre = centre_loss(maps.centre, batch["centre"], scene)
+    in_scene = visible * scene[:, None, None]
+    offset = ((maps.offset - batch["offset"]).abs().sum(1) * in_scene).sum()
+    offset = offset / in_scene.sum().clamp_min(1)
+    terms = {
+        "person": person,
+        "part": part,
+        "position": position,
+        "centre": centre,
+        "offset": offset,
+    }
+    total = sum(getattr(weights, name) * term for name, term in terms.items())
+    return StepLoss(total, {name: float(term.detach()) for name, term in terms.items()})
+
+
+class Stage1Task:
+    """Fine-tunes the person-pretrained encoder under a fresh decoder.
+
+    Args:
+        network: what to train.
+        people: training samples.
+        validation: samples of the validation split.
+        encoder_rate: learning rate of the encoder as a share of the decoder's.
+        num_validation: validation samples.
+    """
+
+    def __init__(
+        self,
+        network: CorrespondenceNet,
+        people: SyntheticPeople,
+        validation: SyntheticPeople,
+        encoder_rate: float = 0.1,
+        num_validation: int = 256,
+        weights: Stage1Weights | None = None,
+    ) -> None:
+        self.model = network.to(memory_format=torch.channels_last)
+        self.people = people
+        self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
+        self.encoder_rate = encoder_rate
+        self.weights = weights or Stage1Weights()
+        # Stem and first stages see edges and textures: they need no tuning, and their backward
+        # pass at high resolution is the most expensive one.
+        for frozen in (network.encoder.stem, *network.encoder.stages[:2]):
+            frozen.requires_grad_(False)
+
+    def samples(self) -> Dataset:
+        """Training samples by index."""
+        return Stage1Samples(self.people)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """The encoder learns slowly, the decoder fast."""
+        encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
+        mine = {id(p) for p in self.model.encoder.parameters()}
+        decoder = [p for p in self.model.parameters() if id(p) not in mine]
+        return [
+            {"params": encoder, "lr": learning_rate * self.encoder_rate},
+            {"params": decoder, "lr": learning_rate},
+        ]
+
+    def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
+        image = images_to_tensor(batch["image"])
+        return model(image.contiguous(memory_format=torch.channels_last), batch["marker"])
+
+    def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
+        """Loss of one batch."""
+        return stage1_loss(self._maps(self.model, batch), batch, self.weights)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Mask IoU, part accuracy, share of points within 5 cm; score = what is missing."""
+        sums = {"iou": [], "part": [], "near": [], "loss": []}
+        for batch in DataLoader(self.validation, batch_size=16):
+            maps = self._maps(model, batch)
+            sums["loss"].append(float(stage1_loss(maps, batch, self.weights).total))
+            visible = batch["visible"]
+            found = maps.person > 0
+            union = (found | visible).sum((1, 2))
+            sums["iou"] += ((found & visible).sum((1, 2)) / union)[union > 0].tolist()
+            right = (maps.part.argmax(1) == batch["part"] - 1)[visible]
+            sums["part"] += right.float().tolist()
+            gap = torch.linalg.norm(maps.position_m - batch["position_m"], dim=1)[visible]
+            sums["near"] += (gap < NEAR_M).float().tolist()
+        means = {name: float(np.mean(values)) for name, values in sums.items()}
+        return means | {"score": 3 - means["iou"] - means["part"] - means["near"]}

@@ -1,0 +1,238 @@
+"""Stage 2's tasks: the head on the IUV alone, then on features and stage 1's own IUV.
+
+`GeometryTask` needs no picture: it is cheap, so it sees hundreds of thousands of bodies, with
+clean IUVs and IUVs that are damaged as a network would damage them. `PictureTask` goes on with the
+shared encoder's features (which enter through a zero-initialised layer, so nothing is forgotten)
+and with what stage 1 really says, so that the head is good at what it will be given.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from dimr.body.model import BodyModel
+from dimr.correspondence.decode import embedding_to_iuv
+from dimr.correspondence.stage1 import Stage1
+from dimr.data.synthetic.people import CropSample, IuvSample, SyntheticPeople
+from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
+from dimr.network.dimr import Dimr
+from dimr.train.loop import StepLoss
+from dimr.train.losses import LossWeights, Target, stage2_losses
+from dimr.train.markers import rough_marker
+from dimr.train.stage1 import images_to_tensor
+from dimr.types import Iuv, Regression
+
+
+def damage_iuv(
+    mask: Bool[np.ndarray, "h w"], uv: Float[np.ndarray, "h w 2"], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """An IUV with the faults of a predicted one: edges, holes, noise, drift, swapped sides."""
+    mask, uv = mask.copy(), uv.copy()
+    side = mask.shape[0]
+    noise = cv2.resize(rng.normal(0, 1, (12, 12, 2)), (side, side), interpolation=cv2.INTER_CUBIC)
+    uv += (
+        noise * rng.uniform(0, 0.02) + rng.normal(0, 1, uv.shape) * rng.uniform(0, 0.012)
+    ).astype(np.float32)
+    for _ in range(rng.integers(0, 4)):  # holes
+        centre = rng.integers(0, side, 2)
+        radius = int(rng.uniform(0.02, 0.1) * side)
+        hole = cv2.circle(np.zeros(mask.shape, np.uint8), tuple(map(int, centre)), radius, 1, -1)
+        mask &= hole == 0
+    for _ in range(rng.integers(0, 3)):  # left and right mistaken
+        centre = rng.integers(0, side, 2)
+        radius = int(rng.uniform(0.03, 0.15) * side)
+        swap = (
+            cv2.circle(np.zeros(mask.shape, np.uint8), tuple(map(int, centre)), radius, 1, -1) > 0
+        )
+        uv[swap, 0] = 1 - uv[swap, 0]
+    if rng.random() < 0.5:  # edges eaten or grown over
+        kernel = np.ones((3, 3), np.uint8)
+        mask = cv2.erode(mask.astype(np.uint8), kernel) > 0
+    return mask, np.where(mask[..., None], uv.clip(0, 1), np.float32(0)).astype(np.float32)
+
+
+def target_labels(sample: CropSample | IuvSample) -> dict[str, np.ndarray]:
+    """What stage 2 is to say of a sample."""
+    return {
+        "rotmats": sample.rotmats,
+        "betas": sample.betas,
+        "joints_m": sample.joints_m,
+        "joints_norm": sample.keypoints_norm,
+    }
+
+
+def batch_to_target(batch: dict[str, Tensor]) -> Target:
+    """Collated labels, all of them present."""
+    size, joints = batch["joints_m"].shape[:2]
+    ones = torch.ones(size, joints)
+    return Target(
+        batch["rotmats"],
+        batch["betas"],
+        batch["joints_m"],
+        batch["joints_norm"],
+        ones[:, 0],
+        ones,
+        ones,
+    )
+
+
+class GeometrySamples(Dataset):
+    """IUVs without pictures; two in three are damaged."""
+
+    def __init__(self, people: SyntheticPeople, damaged_share: float = 0.67) -> None:
+        self.people = people
+        self.damaged_share = damaged_share
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """`mask`, `uv` at stride 2 and the target's labels."""
+        sample = self.people.iuv_sample(index)
+        rng = np.random.default_rng([self.people.seed, index])
+        mask, uv = sample.mask, sample.uv
+        if rng.random() < self.damaged_share:
+            mask, uv = damage_iuv(mask, uv, rng)
+        return {"mask": mask, "uv": uv, **target_labels(sample)}
+
+
+class PictureSamples(Dataset):
+    """Pictures with the true IUV and an imitated marker for stage 1."""
+
+    def __init__(self, people: SyntheticPeople) -> None:
+        self.people = people
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """`image`, `marker`, the true `mask` and `uv`, and the target's labels."""
+        sample = self.people.crop_sample(index)
+        rng = np.random.default_rng([self.people.seed, index])
+        marker = rough_marker(sample.iuv.mask, sample.labels.person_id > 0, rng)
+        return {
+            "image": sample.image,
+            "marker": marker[None],
+            "mask": sample.iuv.mask,
+            "uv": sample.iuv.uv,
+            **target_labels(sample),
+        }
+
+
+def stage1_answers(
+    stage1: Stage1, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 1 h w"]
+) -> tuple[list[Tensor], list[Iuv]]:
+    """Encoder maps (fine to coarse) and predicted IUVs of a batch of crops."""
+    features = stage1.network.encoder.features(image)
+    maps = stage1.network.decode(features, marker)
+    person, part = maps.person.sigmoid().numpy(), maps.part.softmax(1).numpy()
+    position = maps.position_m.numpy()
+    iuvs = [
+        embedding_to_iuv(*each, stage1.table) for each in zip(person, part, position, strict=True)
+    ]
+    return list(features[1 : 1 + len(stage1.network.encoder.channels)]), iuvs
+
+
+class _Stage2Task:
+    """What both tasks share: the loss and the metrics."""
+
+    def __init__(
+        self, model: Dimr, body: BodyModel, validation: Dataset, num_validation: int
+    ) -> None:
+        self.model = model
+        self.body = body
+        self.validation = Subset(validation, range(num_validation))
+        self.weights = LossWeights(norm="l1", joints_3d=5.0, joints_2d=5.0, betas=0.01)
+        model.encoder.requires_grad_(False)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Everything but the shared encoder."""
+        learnt = [p for p in self.model.parameters() if p.requires_grad]
+        return [{"params": learnt, "lr": learning_rate}]
+
+    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
+        """Stage 2 on a batch; where `predicted`, on stage 1's IUV instead of the given one."""
+        raise NotImplementedError
+
+    def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
+        """Eq. 4 without L_sim."""
+        predicted = torch.rand(len(batch["mask"])) < 0.75
+        regression = self.regress(self.model, batch, predicted)
+        losses = stage2_losses(regression, batch_to_target(batch), self.body.joints, self.weights)
+        terms = {name: float(getattr(losses, name).detach()) for name in losses._fields[:4]}
+        return StepLoss(losses.total, terms)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Mean errors on the validation samples."""
+        errors = {"mpjpe_mm": [], "pa_mpjpe_mm": []}
+        for batch in DataLoader(self.validation, batch_size=32):
+            regression = self.regress(
+                model, batch, torch.ones(len(batch["mask"]), dtype=torch.bool)
+            )
+            joints = self.body.joints(regression.rotmats, regression.betas)
+            errors["mpjpe_mm"] += mpjpe_mm(joints, batch["joints_m"]).tolist()
+            errors["pa_mpjpe_mm"] += pa_mpjpe_mm(joints, batch["joints_m"]).tolist()
+        means = {name: float(np.mean(values)) for name, values in errors.items()}
+        return means | {"score": means["mpjpe_mm"]}
+
+
+class GeometryTask(_Stage2Task):
+    """The head on IUVs alone."""
+
+    def __init__(
+        self,
+        model: Dimr,
+        body: BodyModel,
+        people: SyntheticPeople,
+        validation: SyntheticPeople,
+        num_validation: int = 512,
+    ) -> None:
+        super().__init__(model, body, GeometrySamples(validation, 0.0), num_validation)
+        self.people = people
+
+    def samples(self) -> Dataset:
+        """Training samples by index."""
+        return GeometrySamples(self.people)
+
+    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
+        """No picture, no stage 1: the IUV of the batch."""
+        return model.regress_from(None, batch["mask"], batch["uv"])
+
+
+class PictureTask(_Stage2Task):
+    """The head on features and IUVs, three in four of them stage 1's own."""
+
+    def __init__(
+        self,
+        model: Dimr,
+        body: BodyModel,
+        stage1: Stage1,
+        people: SyntheticPeople,
+        validation: SyntheticPeople,
+        num_validation: int = 256,
+    ) -> None:
+        super().__init__(model, body, PictureSamples(validation), num_validation)
+        self.people = people
+        self.stage1 = stage1
+
+    def samples(self) -> Dataset:
+        """Training samples by index."""
+        return PictureSamples(self.people)
+
+    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
+        """Features of the shared encoder, IUVs by `predicted`."""
+        with torch.no_grad():
+            maps, iuvs = stage1_answers(
+                self.stage1, images_to_tensor(batch["image"]), batch["marker"]
+            )
+        mask = torch.from_numpy(np.stack([iuv.mask for iuv in iuvs]))
+        uv = torch.from_numpy(np.stack([iuv.uv for iuv in iuvs]))
+        mask = torch.where(predicted[:, None, None], mask, batch["mask"])
+        uv = torch.where(predicted[:, None, None, None], uv, batch["uv"])
+        return model.regress_from(maps, mask, uv)

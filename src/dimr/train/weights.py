@@ -1,0 +1,143 @@
+"""Both stages <-> a folder of weights: stage1.safetensors and stage2.safetensors with their cards.
+
+A card holds what it takes to build the network again and what it belongs to; anything that does
+not fit the body, atlas or encoder in use is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from dimr.assets import asset_path
+from dimr.body.model import BodyModel
+from dimr.correspondence.decode import surface_table
+from dimr.correspondence.network import CorrespondenceNet
+from dimr.correspondence.stage1 import Stage1
+from dimr.encoder import build_encoder
+from dimr.encoder.blazepose import STRIDE2_CHANNELS
+from dimr.network.dimr import Dimr, HeadSize
+from dimr.network.variants import build_stage2
+from dimr.surface.atlas import Atlas
+from dimr.train.checkpoint import check_card, load_weights, save_weights, state_hash
+
+STAGE1_FILE = "stage1.safetensors"
+STAGE2_FILE = "stage2.safetensors"
+ENCODER_PREFIX = "encoder."
+
+
+def weights_folder(name: str | Path) -> Path:
+    """Folder of a shipped set of weights, or of a path.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        return asset_path(f"weights/{name}/{STAGE1_FILE}").parent
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"weights: {str(name)!r} is neither a shipped set nor a folder"
+        ) from error
+
+
+def new_stage1_network(encoder: str = "compact") -> CorrespondenceNet:
+    """Pretrained encoder, fresh decoder."""
+    return CorrespondenceNet(build_encoder(encoder), STRIDE2_CHANNELS)
+
+
+def new_stage2(
+    variant: str, encoder: nn.Module, body: BodyModel, atlas: Atlas, size: HeadSize
+) -> Dimr:
+    """A fresh stage 2 around an encoder, for a body and its atlas."""
+    template = body.v_template.cpu().numpy()
+    return build_stage2(
+        variant,
+        encoder,
+        atlas.texels(size.atlas).part,
+        size,
+        atlas.positions(template, size.atlas),
+    )
+
+
+def belongings(body: BodyModel, atlas: Atlas) -> dict[str, str]:
+    """What weights of either stage are tied to."""
+    return {"body": body.content_hash, "atlas": atlas.content_hash}
+
+
+def save_stage1(
+    folder: Path,
+    network: CorrespondenceNet,
+    body: BodyModel,
+    atlas: Atlas,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes stage 1; `about` says how it was made."""
+    card = {"stage": "stage1", "encoder": "compact", **belongings(body, atlas), **about}
+    save_weights(folder / STAGE1_FILE, network.state_dict(), card)
+
+
+def save_stage2(
+    folder: Path,
+    model: Dimr,
+    size: HeadSize,
+    body: BodyModel,
+    atlas: Atlas,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes stage 2 without its encoder, which is stage 1's; the card names it by hash."""
+    head = without_encoder(model.state_dict())
+    card = {
+        "stage": "stage2",
+        "encoder_hash": state_hash(model.encoder.state_dict()),
+        "head": asdict(size),
+        **belongings(body, atlas),
+        **about,
+    }
+    save_weights(folder / STAGE2_FILE, head, card)
+
+
+def without_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Only what stage 2 adds to the shared encoder."""
+    return {name: value for name, value in state.items() if not name.startswith(ENCODER_PREFIX)}
+
+
+def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> CorrespondenceNet:
+    """The correspondence network of a folder of weights."""
+    path = folder / STAGE1_FILE
+    state, card = load_weights(path)
+    check_card(card, path, stage="stage1", **belongings(body, atlas))
+    network = new_stage1_network(card["encoder"])
+    network.load_state_dict(state)
+    return network
+
+
+def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:
+    """Both stages around one shared encoder, checked against body and atlas.
+
+    Raises:
+        ValueError: if weights are missing or belong to something else.
+    """
+    folder = weights_folder(name)
+    network = load_stage1_network(folder, body, atlas)
+    stage1 = Stage1(network, surface_table(atlas, body.v_template.cpu().numpy()))
+    path = folder / STAGE2_FILE
+    state, card = load_weights(path)
+    check_card(
+        card,
+        path,
+        stage="stage2",
+        encoder_hash=state_hash(network.encoder.state_dict()),
+        **belongings(body, atlas),
+    )
+    size = card["head"]
+    size["blocks"] = tuple(tuple(block) for block in size["blocks"])
+    stage2 = new_stage2(card["variant"], network.encoder, body, atlas, HeadSize(**size))
+    missing, unexpected = stage2.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.startswith(ENCODER_PREFIX)]
+    if missing or unexpected:
+        raise ValueError(f"weights: {path} lacks {missing} and has unknown {unexpected}")
+    return stage1, stage2.eval()

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return CorrespondenceNet(BlazePoseEncoder(), STRIDE2_CHANNELS).eval()
+
+
+@pytest.mark.parametrize("size", [128, 192])
+def test_maps_are_at_half_of_the_input(network, size):
+    with torch.no_grad():
+        maps = network(torch.rand(2, 3, size, size), torch.zeros(2, 1, size // 2, size // 2))
+    assert maps.person.shape == (2, size // 2, size // 2)
+    assert maps.part.shape == (2, NUM_PARTS, size // 2, size // 2)
+    assert maps.position_m.shape == (2, 3, size // 2, size // 2)
+    assert maps.offset.shape == (2, 2, size // 2, size // 2)
+    assert maps.centre.shape == (2, size // 4, size // 4)
+
+
+def test_decoding_shared_features_equals_the_whole_network(network):
+    image, marker = torch.rand(1, 3, 128, 128), torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        whole = network(image, marker)
+        parts = network.decode(network.encoder.features(image), marker)
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_marker_changes_the_answer_and_every_parameter_learns(network):
+    image = torch.rand(1, 3, 128, 128)
+    marker = torch.zeros(1, 1, 64, 64)
+    first = network(image, marker)
+    marker[..., 20:40, 20:40] = 1
+    assert not torch.equal(first.person, network(image, marker).person)
+    sum(maps.square().sum() for maps in first).backward()
+    unused = {
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None and not name.startswith("encoder.")
+    }
+    assert not unused
+
+
+def test_widths_must_match_the_levels():
+    with pytest.raises(ValueError, match="widths: got 2 values, want 5"):
+        CorrespondenceNet(BlazePoseEncoder(), STRIDE2_CHANNELS, (8, 8))

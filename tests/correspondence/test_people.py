@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from dimr.correspondence.people import centre_peaks, group_pixels, mask_to_detection
+
+SIDE = 96
+
+
+def picture_of(*boxes):
+    """Perfect maps of rectangular people given as (x0, y0, x1, y1) at stride 2."""
+    person = np.zeros((SIDE, SIDE), np.float32)
+    centre = np.zeros((SIDE // 2, SIDE // 2), np.float32)
+    offset = np.zeros((2, SIDE, SIDE), np.float32)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    for x0, y0, x1, y1 in boxes:
+        person[y0:y1, x0:x1] = 0.9
+        middle = (x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2
+        centre[round((middle[1] - 0.5) / 2), round((middle[0] - 0.5) / 2)] = 0.8
+        offset[0, y0:y1, x0:x1] = ((middle[0] - x) / SIDE)[y0:y1, x0:x1]
+        offset[1, y0:y1, x0:x1] = ((middle[1] - y) / SIDE)[y0:y1, x0:x1]
+    return person, centre, offset
+
+
+class TestGroupPixels:
+    def test_touching_people_are_kept_apart(self):
+        people = group_pixels(*picture_of((10, 20, 40, 80), (40, 20, 70, 80)))
+        assert len(people) == 2
+        masks = [mask for _, mask in people]
+        assert not (masks[0] & masks[1]).any()
+        assert sorted(int(mask.sum()) for mask in masks) == [1800, 1800]
+        assert {int(np.nonzero(mask)[1].min()) for mask in masks} == {10, 40}
+
+    def test_score_is_the_mean_of_centre_and_pixels(self):
+        ((score, _),) = group_pixels(*picture_of((10, 20, 40, 80)))
+        assert score == pytest.approx(np.sqrt(0.8 * 0.9), abs=1e-5)
+
+    def test_nobody(self):
+        assert group_pixels(*picture_of()) == []
+
+    def test_pixels_without_a_centre_are_nobody(self):
+        person, centre, offset = picture_of((10, 20, 40, 80))
+        assert group_pixels(person, centre * 0, offset) == []
+
+    def test_specks_are_dropped(self):
+        person, centre, offset = picture_of((10, 20, 40, 80))
+        person[2, 90] = 0.9
+        ((_, mask),) = group_pixels(person, centre, offset)
+        assert mask.sum() == 1800 and not mask[2, 90]
+
+    def test_fewer_pixels_than_the_minimum_are_nobody(self):
+        assert group_pixels(*picture_of((10, 20, 13, 23))) == []
+
+
+def test_centre_peaks_are_local_maxima_best_first():
+    centre = np.zeros((48, 48), np.float32)
+    centre[10, 12], centre[11, 12], centre[30, 40] = 0.5, 0.3, 0.9
+    assert centre_peaks(centre).tolist() == [[30, 40], [10, 12]]
+
+
+def test_detection_box_reaches_the_outer_edges():
+    mask = np.zeros((20, 30), bool)
+    mask[3:7, 5:6] = True
+    detection = mask_to_detection(0.5, mask)
+    np.testing.assert_array_equal(detection.box_px, [4.5, 2.5, 5.5, 6.5])

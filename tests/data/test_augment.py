@@ -1,0 +1,101 @@
+import torch
+
+from dimr.data.augment import flip_image, flip_iuv, flip_parameters, flip_points
+
+PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
+MIRROR = torch.tensor(
+    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+)
+
+
+def random_rotmats(batch, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    rotmats = torch.linalg.qr(torch.randn(batch, 24, 3, 3, generator=generator)).Q
+    return rotmats * torch.linalg.det(rotmats)[..., None, None]
+
+
+def symmetric_rest(seed=0):
+    """Resting joints with the left side the mirror image of the right."""
+    rest = torch.randn(24, 3, generator=torch.Generator().manual_seed(seed))
+    return (rest + flip_points(rest[None], MIRROR)[0]) / 2
+
+
+def pose_joints(rotmats, rest):
+    """Forward kinematics, written out."""
+    rotations, places = [rotmats[:, 0]], [rest[0].expand(len(rotmats), 3)]
+    for joint in range(1, 24):
+        parent = PARENTS[joint]
+        offset = rest[joint] - rest[parent]
+        places.append(places[parent] + rotations[parent] @ offset)
+        rotations.append(rotations[parent] @ rotmats[:, joint])
+    return torch.stack(places, dim=1)
+
+
+class TestFlipIuv:
+    def test_by_hand(self):
+        mask = torch.tensor([[[True, False, True]]])
+        uv = torch.tensor([[[[0.25, 0.1], [0.0, 0.0], [1.0, 0.2]]]])
+        flipped_mask, flipped_uv = flip_iuv(mask, uv)
+        assert flipped_mask.tolist() == [[[True, False, True]]]
+        expected = torch.tensor([[[[0.0, 0.2], [0.0, 0.0], [0.75, 0.1]]]])
+        torch.testing.assert_close(flipped_uv, expected)
+
+    def test_twice_is_nothing(self):
+        mask = torch.rand(2, 5, 4) < 0.5
+        uv = torch.rand(2, 5, 4, 2) * mask[..., None]
+        again = flip_iuv(*flip_iuv(mask, uv))
+        assert torch.equal(again[0], mask)
+        torch.testing.assert_close(again[1], uv)
+
+    def test_stays_with_the_picture(self):
+        """A pixel keeps its colour and its mirrored label."""
+        mask = torch.rand(2, 5, 4) < 0.5
+        uv = torch.rand(2, 5, 4, 2) * mask[..., None]
+        image = uv.permute(0, 3, 1, 2)
+        flipped_mask, flipped_uv = flip_iuv(mask, uv)
+        flipped_image = flip_image(image)
+        u, v = flipped_uv[flipped_mask].T
+        torch.testing.assert_close(flipped_image[:, 0][flipped_mask], 1 - u)
+        torch.testing.assert_close(flipped_image[:, 1][flipped_mask], v)
+
+
+class TestFlipParameters:
+    def test_gives_rotations(self):
+        rotmats, _ = flip_parameters(random_rotmats(2), torch.ones(2, 3), MIRROR)
+        torch.testing.assert_close(torch.linalg.det(rotmats), torch.ones(2, 24))
+
+    def test_twice_is_nothing(self):
+        rotmats, camera = random_rotmats(2), torch.tensor([[0.9, 0.1, 0.2], [0.8, -0.3, 0.0]])
+        again = flip_parameters(*flip_parameters(rotmats, camera, MIRROR), MIRROR)
+        assert torch.equal(again[0], rotmats)
+        assert torch.equal(again[1], camera)
+
+    def test_raised_left_arm_becomes_a_raised_right_arm(self):
+        """Joint 16 is the left shoulder; lifting the left arm turns it by +z, the right by -z."""
+        rotmats = torch.eye(3).repeat(1, 24, 1, 1)
+        up = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        rotmats[0, 16] = up
+        flipped, _ = flip_parameters(rotmats, torch.ones(1, 3), MIRROR)
+        assert torch.equal(flipped[0, 17], up.T)
+        assert torch.equal(flipped[0, 16], torch.eye(3))
+
+    def test_joints_are_those_of_the_mirror_image(self):
+        """Equivariance: flip the parameters and pose, or pose and flip the joints."""
+        rotmats, camera = random_rotmats(3), torch.tensor([[0.9, 0.1, -0.2]]).repeat(3, 1)
+        rest = symmetric_rest()
+        joints = pose_joints(rotmats, rest)
+        flipped, flipped_camera = flip_parameters(rotmats, camera, MIRROR)
+        flipped_joints = pose_joints(flipped, rest)
+        torch.testing.assert_close(
+            flipped_joints, flip_points(joints, MIRROR), atol=1e-5, rtol=1e-5
+        )
+
+        def project(points, camera):
+            return camera[:, None, :1] * points[..., :2] + camera[:, None, 1:]
+
+        torch.testing.assert_close(
+            project(flipped_joints, flipped_camera),
+            flip_points(project(joints, camera), MIRROR),
+            atol=1e-5,
+            rtol=1e-5,
+        )

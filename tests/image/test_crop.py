@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dimr.image.crop import (
+    box_to_crop,
+    crop_matrix,
+    crop_picture,
+    crop_to_full,
+    crop_to_norm,
+    full_to_crop,
+    norm_to_crop,
+    uncrop_picture,
+)
+from dimr.types import Crop
+
+CROPS = st.builds(
+    Crop,
+    st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
+    st.floats(5, 1000),
+    st.integers(1, 512),
+    st.floats(-4, 4),
+)
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+class TestPoints:
+    def test_full_to_crop_hand_worked(self):
+        crop = Crop((10.0, 20.0), 8.0, 4)
+        points = np.array([[10.0, 20.0], [6.0, 16.0], [14.0, 24.0]])
+        # The centre is between the pixels 1 and 2, the window's edges at -0.5 and 3.5.
+        np.testing.assert_allclose(
+            full_to_crop(crop, points), [[1.5, 1.5], [-0.5, -0.5], [3.5, 3.5]]
+        )
+
+    def test_full_to_crop_turned(self):
+        crop = Crop((0.0, 0.0), 4.0, 4, angle_rad=np.pi / 2)
+        # The window's x axis is the picture's y axis, its y axis the picture's -x axis.
+        points = np.array([[0.0, 1.0], [1.0, 0.0]])
+        np.testing.assert_allclose(full_to_crop(crop, points), [[2.5, 1.5], [1.5, 0.5]])
+
+    @given(crop=CROPS, x=st.floats(-1e3, 1e3), y=st.floats(-1e3, 1e3))
+    def test_full_to_crop_and_back(self, crop, x, y):
+        points = np.array([[x, y]])
+        there = full_to_crop(crop, points)
+        np.testing.assert_allclose(crop_to_full(crop, there), points, atol=1e-6)
+
+    @given(crop=CROPS)
+    def test_crop_matrix_keeps_shape(self, crop):
+        linear = crop_matrix(crop)[:, :2]
+        scale = crop.size / crop.side_px
+        np.testing.assert_allclose(linear @ linear.T, scale**2 * np.eye(2), atol=1e-9 * scale**2)
+        assert np.linalg.det(linear) > 0
+
+    @pytest.mark.parametrize("size", [1, 7, 224])
+    def test_norm_to_crop_edges_and_centre(self, size):
+        edges = np.array([-1.0, 0.0, 1.0])
+        np.testing.assert_allclose(norm_to_crop(edges, size), [-0.5, (size - 1) / 2, size - 0.5])
+        np.testing.assert_allclose(crop_to_norm(norm_to_crop(edges, size), size), edges)
+
+    def test_crop_corners_are_norm_corners(self):
+        crop = Crop((3.0, 4.0), 10.0, 32, angle_rad=0.3)
+        corner = crop_to_full(crop, norm_to_crop(np.array([[-1.0, -1.0]]), 32))[0]
+        cos, sin = np.cos(0.3), np.sin(0.3)
+        np.testing.assert_allclose(corner, [3 - 5 * cos + 5 * sin, 4 - 5 * sin - 5 * cos])
+
+
+class TestCropPicture:
+    def test_crop_picture_whole_square_is_itself(self):
+        picture = noise(16, 16)
+        crop = Crop((7.5, 7.5), 16.0, 16)
+        np.testing.assert_array_equal(crop_picture(picture, crop), picture)
+
+    def test_crop_picture_window_and_black_outside(self):
+        picture = noise(16, 16) | 1
+        crop = Crop((1.5, 5.5), 8.0, 8)
+        window = crop_picture(picture, crop)
+        np.testing.assert_array_equal(window[:, 2:], picture[2:10, :6])
+        assert not window[:, :2].any()
+
+    def test_crop_picture_grey_and_flag_channels(self):
+        crop = Crop((7.5, 7.5), 16.0, 8)
+        assert crop_picture(noise(16, 16)[..., 0], crop).shape == (8, 8)
+        labels = np.arange(256, dtype=np.float32).reshape(16, 16)
+        nearest = crop_picture(labels, crop, nearest=True)
+        assert np.isin(nearest, labels).all()
+
+    @pytest.mark.parametrize("angle_rad", [0.0, 0.7, -2.0])
+    @pytest.mark.parametrize("side_px", [20.0, 60.0])
+    def test_crop_picture_agrees_with_full_to_crop(self, angle_rad, side_px):
+        crop = Crop((30.0, 34.0), side_px, 40, angle_rad)
+        y, x = np.mgrid[:64, :64]
+        spot_px = np.array([33.0, 30.0])
+        picture = np.exp(-((x - spot_px[0]) ** 2 + (y - spot_px[1]) ** 2) / 8).astype(np.float32)
+        window = crop_picture(picture, crop)
+        rows, cols = np.mgrid[:40, :40]
+        found = np.array([(cols * window).sum(), (rows * window).sum()]) / window.sum()
+        np.testing.assert_allclose(found, full_to_crop(crop, spot_px), atol=0.1)
+
+    def test_crop_picture_shrinks_without_aliasing(self):
+        stripes = np.zeros((256, 256), np.uint8)
+        stripes[:, ::2] = 255
+        small = crop_picture(stripes, Crop((127.5, 127.5), 256.0, 32))
+        assert np.abs(small[2:-2, 2:-2].astype(int) - 128).max() < 10
+
+
+class TestUncropPicture:
+    def test_uncrop_picture_undoes_crop(self):
+        picture = noise(40, 50)
+        crop = Crop((20.5, 15.5), 16.0, 16)
+        back = uncrop_picture(crop_picture(picture, crop), crop, (50, 40))
+        assert back.shape == picture.shape
+        np.testing.assert_array_equal(back[8:24, 13:29], picture[8:24, 13:29])
+        back[8:24, 13:29] = 0
+        assert not back.any()
+
+    def test_uncrop_picture_of_a_smaller_map(self):
+        crop = Crop((20.0, 15.0), 16.0, 32)
+        at_stride_2 = np.ones((16, 16), np.uint8)
+        back = uncrop_picture(at_stride_2, crop, (50, 40), nearest=True)
+        rows, cols = np.nonzero(back)
+        assert abs(rows.mean() - 15) <= 0.5 and abs(cols.mean() - 20) <= 0.5
+        assert back.sum() == pytest.approx(16 * 16, rel=0.15)
+
+    def test_uncrop_picture_spot_lands_where_crop_to_full_says(self):
+        crop = Crop((30.0, 25.0), 24.0, 48, angle_rad=0.5)
+        y, x = np.mgrid[:48, :48]
+        window = np.exp(-((x - 30) ** 2 + (y - 20) ** 2) / 18).astype(np.float32)
+        back = uncrop_picture(window, crop, (60, 50))
+        rows, cols = np.mgrid[:50, :60]
+        found = np.array([(cols * back).sum(), (rows * back).sum()]) / back.sum()
+        np.testing.assert_allclose(found, crop_to_full(crop, np.array([30.0, 20.0])), atol=0.1)
+
+
+class TestBoxToCrop:
+    def test_box_to_crop_longer_side_and_margin(self):
+        crop = box_to_crop(np.array([10.0, 20.0, 30.0, 70.0]), 256, margin=1.2)
+        assert crop == Crop((20.0, 45.0), 60.0, 256, 0.0)
+
+    @pytest.mark.parametrize("box", [[5, 0, 5, 9], [5, 9, 8, 3], [0, 0, np.nan, 4]])
+    def test_box_to_crop_refuses_an_empty_box(self, box):
+        with pytest.raises(ValueError, match="box_px"):
+            box_to_crop(np.array(box, float), 256)
+
+
+class TestCrop:
+    @pytest.mark.parametrize("side_px", [0.0, -1.0, np.nan, np.inf])
+    def test_crop_refuses_a_side_that_is_not_positive(self, side_px):
+        with pytest.raises(ValueError, match="side_px"):
+            Crop((0.0, 0.0), side_px, 8)
+
+    def test_crop_refuses_no_pixels(self):
+        with pytest.raises(ValueError, match="size"):
+            Crop((0.0, 0.0), 4.0, 0)

@@ -1,0 +1,106 @@
+import pytest
+import torch
+
+from dimr.network.dimr import PAPER_SIZE, Dimr, HeadSize
+from dimr.network.variants import build_stage2
+
+
+@pytest.fixture
+def model(toy_encoder, toy_size, toy_parts, toy_rest):
+    return build_stage2("dimr", toy_encoder, toy_parts, toy_size, toy_rest).eval()
+
+
+def same(first, second):
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def open_gain(model: Dimr) -> Dimr:
+    """Lets the picture in, as training would."""
+    torch.nn.init.normal_(model.fuse.feature_gain.weight)
+    return model
+
+
+def test_shapes(model, toy_batch):
+    regression = model(*toy_batch)
+    assert regression.rotmats.shape == (3, 24, 3, 3)
+    assert regression.betas.shape == (3, 10)
+    assert regression.camera.shape == (3, 3)
+    assert regression.part_features.shape == (3, 24, 16)
+    assert regression.attention.shape == (3, 24, 4, 4)
+
+
+def test_regress_from_shares_an_encoder_pass(model, toy_batch):
+    image, mask, uv = toy_batch
+    same(open_gain(model)(image, mask, uv), model.regress_from(model.encoder(image), mask, uv))
+
+
+def test_picture_joins_without_changing_the_function(model, toy_batch):
+    """A head that was trained on the IUV alone computes the same when features attach."""
+    image, mask, uv = toy_batch
+    without = model.regress_from(None, mask, uv)
+    same(model(image, mask, uv), without)
+    assert (open_gain(model)(image, mask, uv).betas - without.betas).abs().max() > 1e-6
+
+
+def test_finite_when_nobody_is_visible(model, toy_batch):
+    image, mask, uv = toy_batch
+    regression = open_gain(model)(image, torch.zeros_like(mask), torch.zeros_like(uv))
+    assert all(each.isfinite().all() for each in regression)
+    sum(each.sum() for each in regression).backward()
+    assert all(each.grad.isfinite().all() for each in model.parameters())
+
+
+def test_crop_by_crop_equals_the_batch(model, toy_batch):
+    together = open_gain(model).train()(*toy_batch)
+    for index in range(3):
+        alone = model(*(each[index : index + 1] for each in toy_batch))
+        same(alone, [each[index : index + 1] for each in together])
+
+
+def test_all_parameters_learn(model, toy_batch):
+    regression = open_gain(model)(*toy_batch)
+    sum(each.square().sum() for each in regression).backward()
+    assert [name for name, each in model.named_parameters() if each.grad is None] == []
+
+
+def test_state_dict_keys(model):
+    """The contract of shipped weights: these first names, and no constant maps."""
+    names = {".".join(name.split(".")[:2]) for name in model.state_dict()}
+    assert {name for name in names if not name.startswith("encoder.")} == {
+        "fuse.project",
+        "fuse.feature_gain",
+        "complete.down",
+        "complete.pool",
+        "regress.initial_state",
+        "regress.enter_features",
+        "regress.enter_state",
+        "regress.hidden",
+        "regress.decode_theta",
+        "regress.decode_betas",
+        "regress.decode_camera",
+    }
+
+
+class TestOverfit:
+    def test_learns_one_batch_from_the_iuv(self, model, toy_batch):
+        """Two visible people with different IUVs get two different poses."""
+        _, mask, uv = (each[:2] for each in toy_batch)
+        torch.manual_seed(3)
+        wanted = torch.linalg.qr(torch.randn(2, 24, 3, 3)).Q
+        wanted = wanted * torch.linalg.det(wanted)[..., None, None]
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        first = None
+        for _ in range(80):
+            loss = (model.regress_from(None, mask, uv).rotmats - wanted).square().mean()
+            first = first or loss.item()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert loss.item() < 0.05 * first
+
+
+class TestHeadSize:
+    def test_down_stride(self):
+        assert HeadSize().down_stride == 8
+        assert PAPER_SIZE.down_stride == 4

@@ -1,0 +1,37 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dimr.network.encode import FuseFeatures
+
+
+def test_equals_one_convolution_of_the_concatenated_maps():
+    """The twin: enlarge all, concatenate, mix. Exact for two maps."""
+    torch.manual_seed(0)
+    fuse = FuseFeatures((4, 6), 5, zero_start=False)
+    maps = [torch.rand(2, 4, 8, 8), torch.rand(2, 6, 4, 4)]
+    large = F.interpolate(maps[1], size=8, mode="bilinear", align_corners=False)
+    weight = torch.cat([conv.weight for conv in fuse.project], dim=1)
+    twin = F.conv2d(torch.cat([maps[0], large], dim=1), weight, fuse.project[0].bias)
+    torch.testing.assert_close(fuse(maps), twin)
+
+
+def test_constant_maps_are_enlarged_exactly():
+    torch.manual_seed(0)
+    fuse = FuseFeatures((3, 3, 3), 4, zero_start=False)
+    fused = fuse([torch.ones(1, 3, size, size) for size in (12, 6, 3)])
+    expected = sum(conv.weight.sum((1, 2, 3)) for conv in fuse.project) + fuse.project[0].bias
+    torch.testing.assert_close(fused, expected.view(1, 4, 1, 1).expand(1, 4, 12, 12))
+
+
+def test_zero_start_is_zero_but_learns():
+    fuse = FuseFeatures((4,), 5)
+    fused = fuse([torch.rand(1, 4, 3, 3)])
+    assert not fused.any()
+    fused.sum().backward()
+    assert fuse.feature_gain.weight.grad.any()
+
+
+def test_refuses_another_number_of_maps():
+    with pytest.raises(ValueError, match="maps: got 1, want 2"):
+        FuseFeatures((4, 6), 5)([torch.rand(1, 4, 8, 8)])

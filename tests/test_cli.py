@@ -1,0 +1,308 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+import dimr
+import dimr.predict
+from dimr import cli
+from dimr.assets import asset_path
+from dimr.body.model import BodyModel
+from dimr.types import Crop, Iuv, Person, Prediction
+
+SKIN_RGB = (200, 150, 120)
+"""The double of the model sees a person in every picture whose first pixel has this colour."""
+
+
+class ToyModel(dimr.predict.Model):
+    """Sees a person by the colour of a pixel; the rest of the program is real."""
+
+    def __init__(self, body: BodyModel):
+        self.body = body
+        self.given = []
+
+    def predict(self, picture: np.ndarray, iuv=None) -> Prediction:
+        self.given.append(iuv)
+        height, width = picture.shape[:2]
+        if tuple(picture[0, 0]) == (1, 2, 3):
+            raise RuntimeError("out of\nmemory")
+        if tuple(picture[0, 0]) == (3, 2, 1):
+            raise KeyboardInterrupt
+        seen = tuple(picture[0, 0]) == SKIN_RGB
+        return Prediction((width, height), [self.person()] if seen else [])
+
+    def person(self) -> Person:
+        joints = self.body.joints_template.numpy() * np.float32([1, -1, -1])
+        vertices = self.body.v_template.numpy() * np.float32([1, -1, -1])
+        place = np.float32([0, 0, 3])
+        return Person(
+            box_px=np.array([1, 2, 20, 30], np.float32),
+            score=0.5,
+            crop=Crop((10.0, 15.0), 40.0, 16),
+            iuv=Iuv(np.ones((8, 8), bool), np.full((8, 8, 2), 0.5, np.float32)),
+            theta_rad=np.zeros((24, 3), np.float32),
+            betas=np.zeros(10, np.float32),
+            camera_crop=np.array([1, 0, 0], np.float32),
+            vertices_cam_m=vertices + place,
+            joints_cam_m=joints + place,
+            keypoints_px=np.zeros((24, 2), np.float32),
+            focal_px=60.0,
+            part_seen=np.linspace(0, 0.5, 24).astype(np.float32),
+            vertex_seen=np.arange(len(vertices)) % 2 == 0,
+            part_confidence=np.ones(24, np.float32),
+        )
+
+
+@pytest.fixture
+def toy_model(monkeypatch) -> ToyModel:
+    model = ToyModel(BodyModel.load(None))
+    monkeypatch.setattr(dimr.predict, "load", lambda *_: model)
+    return model
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs `dimr ...`; returns exit code, stdout and stderr."""
+
+    def run_main(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dimr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return int(stop.value.code or 0), printed.out, printed.err
+
+    return run_main
+
+
+def save_picture(path: Path, rgb: tuple[int, int, int] = SKIN_RGB) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((40, 30, 3), rgb[::-1], np.uint8))
+    return path
+
+
+PERSON_FILES = [f"person_1.{kind}" for kind in ("glb", "json", "npz", "obj", "ply")]
+
+
+class TestPredict:
+    def test_one_picture_gives_all_files_and_a_summary(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        code, out, err = run("predict", picture, "-o", tmp_path / "out")
+        assert code == 0, err
+        folder = tmp_path / "out" / "me"
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == sorted([*PERSON_FILES, "overlay.png", "picture.json"])
+        assert cv2.imread(str(folder / "overlay.png")) is not None
+        mesh = trimesh.load(folder / "person_1.glb")
+        assert mesh.geometry
+        assert "me.png" in out and "0.50" in out and "50%" in out and "23/24" in out
+        assert str(folder / "overlay.png") in out.replace("\n", "")
+        assert err == ""
+        index = json.loads((tmp_path / "out" / "index.json").read_text())
+        (entry,) = index["pictures"]
+        assert entry["picture"] == str(picture) and entry["folder"] == "me"
+        assert entry["problem"] is None and len(entry["people"]) == 1
+
+    def test_again_gives_the_same_files(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        contents = []
+        for _ in range(2):
+            assert run("predict", picture, "-o", tmp_path / "out")[0] == 0
+            contents.append(
+                {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+            )
+        assert contents[0].keys() == contents[1].keys()
+        assert contents[0]["person_1.obj"] == contents[1]["person_1.obj"]
+        assert contents[0]["index.json"] == contents[1]["index.json"]
+
+    def test_bad_pictures_do_not_stop_the_others(self, run, toy_model, tmp_path):
+        album = tmp_path / "album"
+        for name in ("a", "e"):
+            save_picture(album / f"{name}.png")
+        (album / "b.jpg").write_bytes(b"")
+        (album / "c.jpg").write_text("no picture")
+        (album / "d.png").write_bytes((album / "a.png").read_bytes()[:60])
+        save_picture(album / "f.png", (1, 2, 3))
+        (album / "readme.txt").write_text("skipped")
+        (album / ".hidden.png").write_text("skipped")
+        code, out, err = run("predict", album, "-o", tmp_path / "out")
+        assert code == 1
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a", "e", "index.json"]
+        lines = err.strip().splitlines()
+        assert len(lines) == 4
+        for line, name in zip(lines, ("b.jpg", "c.jpg", "d.png", "f.png"), strict=True):
+            assert line.startswith("dimr: ") and name in line
+        assert "RuntimeError: out of memory" in lines[3]
+        assert "6 pictures, 2 people, 4 without a result" in out
+        entries = json.loads((tmp_path / "out" / "index.json").read_text())["pictures"]
+        assert [entry["problem"] is None for entry in entries] == [
+            True, False, False, False, True, False,
+        ]  # fmt: skip
+
+    def test_nobody_found_is_said_and_shown(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "empty.png", (0, 0, 0))
+        code, _, err = run("predict", picture, "-o", tmp_path / "out")
+        assert code == 1
+        assert err.strip() == f"dimr: {picture}: no person found"
+        files = sorted(p.name for p in (tmp_path / "out" / "empty").iterdir())
+        assert files == ["overlay.png", "picture.json"]
+
+    def test_same_stems_get_folders_of_their_own(self, run, toy_model, tmp_path):
+        pictures = [save_picture(tmp_path / folder / "x.png") for folder in "ab"]
+        code, _, _ = run("predict", *pictures, pictures[0], "-o", tmp_path / "out")
+        assert code == 0
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["index.json", "x", "x_2"]
+
+    def test_folder_that_dimr_did_not_make_stays(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        (tmp_path / "out" / "me").mkdir(parents=True)
+        (tmp_path / "out" / "me" / "overlay.png").write_text("mine")
+        code, _, err = run("predict", picture, "-o", tmp_path / "out")
+        assert code == 1 and "--overwrite" in err
+        assert (tmp_path / "out" / "me" / "overlay.png").read_text() == "mine"
+        assert run("predict", picture, "-o", tmp_path / "out", "--overwrite")[0] == 0
+        assert (tmp_path / "out" / "me" / "person_1.obj").is_file()
+
+    def test_interrupt_keeps_finished_pictures(self, run, toy_model, tmp_path):
+        album = tmp_path / "album"
+        save_picture(album / "a.png")
+        save_picture(album / "b.png", (3, 2, 1))
+        save_picture(album / "c.png")
+        code, _, _ = run("predict", album, "-o", tmp_path / "out")
+        assert code != 0
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a", "index.json"]
+
+    def test_own_iuv_reaches_the_model(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        mask = np.zeros((40, 30), bool)
+        mask[5:20, 5:20] = True
+        np.savez(tmp_path / "i.npz", mask=mask, uv=np.zeros((40, 30, 2), np.float32))
+        code, _, _ = run("predict", picture, "--iuv", tmp_path / "i.npz", "-o", tmp_path / "out")
+        assert code == 0
+        assert np.array_equal(toy_model.given[0][0].mask, mask)
+
+    def test_own_iuv_for_several_pictures_is_refused(self, run, toy_model, tmp_path):
+        pictures = [save_picture(tmp_path / name) for name in ("a.png", "b.png")]
+        code, _, err = run("predict", *pictures, "--iuv", tmp_path / "i.npz")
+        assert code == 1 and err.startswith("dimr: error: --iuv")
+
+    @pytest.mark.parametrize("name", ["[red]x.png", "\u00e4 b.png", "x\ny.png"])
+    def test_odd_names(self, run, toy_model, tmp_path, name):
+        picture = tmp_path / name
+        picture.write_bytes(save_picture(tmp_path / "plain.png").read_bytes())
+        code, out, _ = run("predict", picture, "-o", tmp_path / "out")
+        assert code == 0
+        assert name.replace("\n", "?") in out
+        assert (tmp_path / "out" / picture.stem / "person_1.json").is_file()
+
+
+class TestUserErrors:
+    """One line on stderr, exit code 1, nothing written."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["nowhere.jpg"],
+            ["empty_folder"],
+            ["me.png", "nowhere.jpg"],
+            ["me.png", "-o", "me.png"],
+            ["me.png", "--device", "cuda:99"],
+            ["me.png", "--weights", "nonsense"],
+            ["me.png", "--body", "nowhere.pkl"],
+            ["me.png", "--body", "me.png"],
+        ],
+        ids=" ".join,
+    )
+    def test_is_one_line(self, run, tmp_path, monkeypatch, arguments):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "empty_folder").mkdir()
+        save_picture(tmp_path / "me.png")
+        code, out, err = run("predict", *arguments)
+        assert code == 1
+        assert err.startswith("dimr: error: ") and err.count("\n") == 1
+        assert out == ""
+        assert not (tmp_path / "dimr_output").exists()
+
+    def test_debug_shows_where(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("DIMR_DEBUG", "1")
+        monkeypatch.setattr(sys, "argv", ["dimr", "predict", str(tmp_path / "nowhere.jpg")])
+        with pytest.raises(ValueError, match="nowhere"):
+            cli.main()
+
+    def test_unknown_command(self, run):
+        code, _, err = run("fly")
+        assert code == 2 and "fly" in err
+
+
+class TestOtherCommands:
+    def test_version_is_the_projects(self, run):
+        code, out, _ = run("--version")
+        assert code == 0
+        pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+        assert f'version = "{out.split()[1]}"' in pyproject
+
+    def test_body(self, run):
+        body = BodyModel.load(None)
+        code, out, _ = run("body")
+        assert code == 0
+        assert body.content_hash in out and str(body.num_vertices) in out
+
+    def test_doctor_names_every_extra(self, run):
+        _, out, _ = run("doctor")
+        for name in ("demo", "paper", "body", "encoder", "open_body.npz"):
+            assert name in out
+
+    def test_help_and_import_are_quick(self):
+        """Neither `import dimr` nor `dimr --help` may load torch."""
+        probe = (
+            "import sys, dimr.cli; assert 'torch' not in sys.modules; "
+            "assert 'numpy' not in sys.modules"
+        )
+        source = str(Path(dimr.__file__).parents[1])
+        environment = os.environ | {"PYTHONPATH": source}
+        subprocess.run([sys.executable, "-c", probe], check=True, env=environment)
+
+
+def has_weights() -> bool:
+    try:
+        asset_path("weights/open/stage2.safetensors")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_weights(), reason="the package holds no weights")
+class TestRealPath:
+    """The shipped weights on a photograph; nothing is replaced by a double."""
+
+    def test_astronaut_is_found(self, run, tmp_path):
+        data = pytest.importorskip("skimage.data")
+        photo = tmp_path / "astronaut.png"
+        cv2.imwrite(str(photo), data.astronaut()[..., ::-1])
+        code, _, err = run("predict", photo, "-o", tmp_path / "out")
+        assert code == 0, err
+        folder = tmp_path / "out" / "astronaut"
+        mesh = trimesh.load(folder / "person_1.ply", process=False)
+        assert mesh.is_watertight or len(mesh.vertices) > 5000
+        record = json.loads((folder / "person_1.json").read_text())
+        assert 0.02 < record["seen"]["skin_share"] < 0.6
+        x0, y0, x1, y1 = record["box_px"]
+        assert x0 < 220 < x1 and y0 < 300 < y1  # the woman, not the flag or the shuttle
+        head = record["keypoints_px"]["head"]
+        assert abs(head[0] - 220) < 120 and abs(head[1] - 120) < 130
+        with np.load(folder / "person_1.npz") as arrays:
+            assert 0.5 < np.ptp(arrays["vertices_cam_m"][:, 1]) < 2.5
+
+    def test_python_interface(self):
+        data = pytest.importorskip("skimage.data")
+        prediction = dimr.load().predict(data.astronaut())
+        assert prediction.people
+        assert torch.is_tensor(BodyModel.load(None).v_template)
+        assert dimr.load().predict(np.zeros((7, 5, 3), np.uint8)).people == []

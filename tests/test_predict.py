@@ -1,0 +1,340 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dimr import predict
+from dimr.body.camera import PerspectiveCamera, default_focal_px, fit_weak, full_to_norm
+from dimr.body.model import BodyModel
+from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.stage1 import Stage1
+from dimr.image.crop import box_to_crop
+from dimr.network.dimr import Dimr
+from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.render import render_iuv
+from dimr.types import Crop, Detection, Iuv, Regression
+
+WIDTH, HEIGHT = 640, 360
+CAMERA = PerspectiveCamera(default_focal_px(WIDTH, HEIGHT), ((WIDTH - 1) / 2, (HEIGHT - 1) / 2))
+PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return BodyModel.load(None)
+
+
+@pytest.fixture(scope="module")
+def atlas() -> Atlas:
+    return load_atlas(None)
+
+
+class KnownPerson:
+    """Somebody whose pose, shape and place are known, with what a perfect stage 1 would see."""
+
+    def __init__(self, body: BodyModel, atlas: Atlas, seed: int, place_m: tuple[float, ...]):
+        rng = np.random.default_rng(seed)
+        theta = rng.normal(0, 0.2, (24, 3))
+        yaw = cv2.Rodrigues(np.array([0, rng.uniform(-2, 2), 0]))[0]
+        theta[0] = cv2.Rodrigues(np.diag([1.0, -1.0, -1.0]) @ yaw)[0][:, 0]
+        self.theta_rad = theta.astype(np.float32)
+        self.betas = rng.normal(0, 1, 10).astype(np.float32)
+        self.rotmats = axis_angle_to_rotmat(torch.from_numpy(self.theta_rad))[None]
+        with torch.inference_mode():
+            posed = body(self.rotmats, torch.from_numpy(self.betas)[None])
+        self.joints_m = posed.joints_m[0].numpy()
+        self.translation_m = np.float32(place_m)
+        self.vertices_cam_m = posed.vertices_m[0].numpy() + self.translation_m
+        self.joints_cam_m = self.joints_m + self.translation_m
+        self.iuv, _ = render_iuv(self.vertices_cam_m, atlas, CAMERA, (HEIGHT, WIDTH))
+        self.detection = mask_to_detection(0.75, self.iuv.mask)
+
+    def regression(self, crop: Crop) -> Regression:
+        """What a perfect stage 2 would say of a crop."""
+        seen_norm = full_to_norm(crop, CAMERA.project(self.joints_cam_m))
+        camera = fit_weak(self.joints_m, seen_norm.astype(np.float32))
+        return Regression(
+            self.rotmats, torch.from_numpy(self.betas)[None], torch.from_numpy(camera)[None]
+        )
+
+
+class PerfectStage1(Stage1):
+    """Knows the people; counts its encoder passes."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, people: list[KnownPerson]):
+        self.people = people
+        self.network = SimpleNamespace(encoder=nn.Identity())
+        self.network.encoder.channels = (4, 4)
+        self.passes = 0
+        self.crops: list[Crop] = []
+
+    def find_people(self, picture: np.ndarray) -> list[Detection]:
+        return [person.detection for person in self.people]
+
+    def refine_crop(self, detection: Detection) -> Crop:
+        self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
+        return self.crops[-1]
+
+    def encode(self, picture: np.ndarray) -> list[torch.Tensor]:
+        assert picture.shape == (192, 192, 3)
+        self.passes += 1
+        return [torch.full((1, 4, 8, 8), float(level)) for level in range(4)]
+
+    def marker(self, mask: np.ndarray, crop: Crop) -> torch.Tensor:
+        self.marked = mask
+        return torch.zeros(1, 1, 96, 96)
+
+    def refine(self, features: list[torch.Tensor], marker: torch.Tensor) -> Iuv:
+        whose = next(
+            p for p in self.people if p.iuv.mask is self.marked or p.detection.mask is self.marked
+        )
+        return predict._crop_iuv(whose.iuv, self.crops[-1])
+
+
+class PerfectStage2(Dimr):
+    """Knows the people, and looks at the crops that stage 1 made."""
+
+    def __init__(self, stage1: PerfectStage1):
+        nn.Module.__init__(self)
+        self.stage1 = [stage1]
+        self.encoder = stage1.network.encoder
+        self.inputs: list[tuple] = []
+
+    def regress_from(self, maps, mask, uv, image=None) -> Regression:
+        self.inputs.append((maps, mask, uv, image))
+        stage1 = self.stage1[0]
+        crop = stage1.crops[-1]
+        for person in stage1.people:
+            if np.array_equal(predict._crop_iuv(person.iuv, crop).mask, mask[0].numpy()):
+                return person.regression(crop)
+        raise AssertionError("nobody known is in this crop")
+
+
+def perfect_model(body: BodyModel, atlas: Atlas, people: list[KnownPerson]) -> predict.Model:
+    stage1 = PerfectStage1(people)
+    return predict.Model(body, atlas, stage1, PerfectStage2(stage1))
+
+
+PLACES = [(0.0, 0.3, 5.0), (-2.0, 0.4, 6.0), (3.5, -0.5, 9.0)]
+
+
+class TestGeometry:
+    """Perfect stages: what is left is crop, weak perspective and translation."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_people_come_back_where_they_are(self, body, atlas, seed):
+        known = [KnownPerson(body, atlas, 10 * seed + k, PLACES[k]) for k in range(3)]
+        prediction = perfect_model(body, atlas, known).predict(PICTURE)
+        assert prediction.picture_size == (WIDTH, HEIGHT)
+        for person, truth in zip(prediction.people, known, strict=True):
+            rotmats = axis_angle_to_rotmat(torch.from_numpy(person.theta_rad))
+            assert (rotmats - truth.rotmats[0]).abs().max() < 1e-4
+            assert np.allclose(person.betas, truth.betas)
+            size_px = np.ptp(truth.detection.box_px[1::2])
+            gaps_px = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
+            # weak perspective leaves an error off the optical axis, where it sees people turned
+            on_axis = truth.translation_m[0] == 0
+            assert np.abs(gaps_px).max() < (0.02 if on_axis else 0.05) * size_px
+            depth_ratio = person.joints_cam_m[0, 2] / truth.joints_cam_m[0, 2]
+            assert abs(depth_ratio - 1) < (0.025 if on_axis else 0.08)
+            drawn, _ = render_iuv(person.vertices_cam_m, atlas, CAMERA, (HEIGHT, WIDTH))
+            union = (drawn.mask | truth.iuv.mask).sum()
+            overlap = (drawn.mask & truth.iuv.mask).sum() / union
+            assert overlap > (0.85 if on_axis else 0.6)
+
+    def test_far_away_weak_perspective_is_exact(self, body, atlas):
+        """At 40 m the error of a joint is below a hundredth of the person's height."""
+        truth = KnownPerson(body, atlas, 5, (3.0, 1.0, 40.0))
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
+        assert np.abs(gaps).max() < 0.01 * np.ptp(truth.detection.box_px[1::2])
+
+    def test_vertices_and_joints_move_together(self, body, atlas):
+        truth = KnownPerson(body, atlas, 3, PLACES[0])
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        moved = person.joints_cam_m[0] - truth.joints_cam_m[0]
+        assert np.allclose(person.joints_cam_m - truth.joints_cam_m, moved, atol=1e-4)
+        assert np.allclose(person.vertices_cam_m - truth.vertices_cam_m, moved, atol=1e-4)
+
+
+class TestSeen:
+    def test_hidden_half_is_completed_not_seen(self, body, atlas):
+        truth = KnownPerson(body, atlas, 1, (0.0, 0.0, 6.0))
+        whole = perfect_model(body, atlas, [truth]).predict(PICTURE).people[0]
+        hips_px = round(float(CAMERA.project(truth.joints_cam_m)[0, 1]))
+        mask = truth.iuv.mask & (np.arange(HEIGHT)[:, None] < hips_px)
+        truth.iuv = Iuv(mask, np.where(mask[..., None], truth.iuv.uv, 0))
+        half = perfect_model(body, atlas, [truth]).predict(PICTURE).people[0]
+        feet, head = [7, 8, 10, 11], [15]
+        assert (whole.part_seen[feet] > 0).all() and whole.part_seen[head] > 0.03
+        assert (half.part_seen[feet] == 0).all() and half.part_seen[head] > 0.03
+        assert (half.part_confidence[feet] == 0).all() and half.part_confidence[15] == 1
+        assert half.vertex_seen.sum() < 0.8 * whole.vertex_seen.sum()
+
+    def test_confidence_of_a_part_is_the_mean_of_its_pixels(self, atlas):
+        part = atlas.texels(128).part
+        rows, cols = np.nonzero(part == 15)
+        uv = (np.stack([cols, rows], 1)[None, :2] + np.float32(0.5)) / np.float32(128)
+        iuv = Iuv(np.ones((1, 2), bool), uv.astype(np.float32), np.array([[0.2, 0.6]], np.float32))
+        confidence = predict.part_confidence(iuv, atlas)
+        assert confidence[15] == pytest.approx(0.4)
+        assert (np.delete(confidence, 15) == 0).all()
+
+
+class TestModel:
+    def test_one_encoder_pass_serves_both_stages(self, body, atlas):
+        model = perfect_model(body, atlas, [KnownPerson(body, atlas, 1, PLACES[0])])
+        model.predict(PICTURE)
+        assert model.stage1.passes == 1
+        maps, mask, uv, image = model.stage2.inputs[0]
+        assert [float(level.mean()) for level in maps] == [1, 2]  # not the stride-2 map
+        assert mask.shape == (1, 96, 96) and uv.shape == (1, 96, 96, 2)
+        assert image.shape == (1, 3, 192, 192)
+
+    def test_stage_2_runs_its_own_encoder_if_it_has_one(self, body, atlas):
+        model = perfect_model(body, atlas, [KnownPerson(body, atlas, 1, PLACES[0])])
+        model.stage2.encoder = nn.Identity()
+        model.predict(PICTURE)
+        maps, _, _, image = model.stage2.inputs[0]
+        assert maps is image
+
+    def test_nobody_found(self, body, atlas):
+        assert perfect_model(body, atlas, []).predict(PICTURE).people == []
+
+    def test_second_look_that_sees_nobody_drops_the_person(self, body, atlas):
+        ghost = KnownPerson(body, atlas, 1, PLACES[0])
+        ghost.iuv = Iuv(np.zeros_like(ghost.iuv.mask), np.zeros_like(ghost.iuv.uv))
+        assert perfect_model(body, atlas, [ghost]).predict(PICTURE).people == []
+
+    def test_own_iuv_takes_the_place_of_stage_1(self, body, atlas):
+        known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(2)]
+        model = perfect_model(body, atlas, known)
+        found = model.predict(PICTURE).people
+        model.stage1.find_people = model.stage1.refine = None
+        given = model.predict(PICTURE, [person.iuv for person in known]).people
+        for one, other in zip(found, given, strict=True):
+            assert np.array_equal(one.vertices_cam_m, other.vertices_cam_m)
+            assert np.array_equal(one.iuv.uv, other.iuv.uv)
+        (first,) = model.predict(PICTURE, known[0].iuv).people
+        assert np.array_equal(first.vertices_cam_m, given[0].vertices_cam_m)
+
+    @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (5, 5)])
+    def test_own_iuv_without_pixels_or_of_other_size_is_refused(self, body, atlas, shape):
+        empty = Iuv(np.zeros(shape, bool), np.zeros((*shape, 2), np.float32))
+        with pytest.raises(ValueError, match="iuv"):
+            perfect_model(body, atlas, []).predict(PICTURE, empty)
+
+    def test_numbers_that_are_not_finite_are_refused(self, body, atlas, monkeypatch):
+        truth = KnownPerson(body, atlas, 1, PLACES[0])
+        truth.betas[:] = np.nan
+        with pytest.raises(ValueError, match="finite"):
+            perfect_model(body, atlas, [truth]).predict(PICTURE)
+
+    def test_scale_at_or_below_zero_still_gives_a_person_in_front_of_the_camera(self, body, atlas):
+        truth = KnownPerson(body, atlas, 1, PLACES[0])
+        right = truth.regression
+        truth.regression = lambda crop: right(crop)._replace(camera=torch.tensor([[-1.0, 0, 0]]))
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        assert np.isfinite(person.vertices_cam_m).all() and person.vertices_cam_m[:, 2].min() > 0
+
+    def test_atlas_of_another_mesh_is_refused(self, body, atlas):
+        other = replace(atlas, faces=atlas.faces[::-1].copy())
+        with pytest.raises(ValueError, match="atlas"):
+            predict.Model(body, other, PerfectStage1([]), PerfectStage2(PerfectStage1([])))
+
+
+class TestDevice:
+    def test_cpu(self):
+        assert predict.parse_device("cpu") == torch.device("cpu")
+
+    @pytest.mark.parametrize("name", ["cpuu", "cuda:77", "", "meta:x"])
+    def test_device_that_is_not_there_is_refused_in_one_line(self, name):
+        with pytest.raises(ValueError, match="device") as refusal:
+            predict.parse_device(name)
+        assert "\n" not in str(refusal.value)
+
+
+class TestReadIuv:
+    SIZE = (7, 5)
+
+    @pytest.fixture
+    def mask(self):
+        return np.random.default_rng(0).random((2, 5, 7)) < 0.5
+
+    @pytest.fixture
+    def uv(self, mask):
+        return (np.random.default_rng(1).random((2, 5, 7, 2)) * mask[..., None]).astype(np.float32)
+
+    def test_npz_of_several_people(self, tmp_path, mask, uv):
+        np.savez(tmp_path / "i.npz", mask=mask, uv=uv)
+        read = predict.read_iuv(tmp_path / "i.npz", self.SIZE)
+        assert len(read) == 2
+        for person in range(2):
+            assert np.array_equal(read[person].mask, mask[person])
+            assert np.array_equal(read[person].uv, uv[person])
+
+    def test_npz_of_one_person_and_garbage_outside_of_the_mask(self, tmp_path, mask, uv):
+        dirty = np.where(mask[0, ..., None], uv[0], np.nan).astype(np.float64)
+        np.savez(tmp_path / "i.npz", mask=mask[0], uv=dirty)
+        (read,) = predict.read_iuv(tmp_path / "i.npz", self.SIZE)
+        assert np.array_equal(read.uv, uv[0])
+
+    @pytest.mark.parametrize("one", [1, 255])
+    def test_png_as_cv2_writes_it(self, tmp_path, mask, uv, one):
+        channels = np.concatenate([mask[0, ..., None] * one, np.rint(255 * uv[0])], axis=2)
+        cv2.imwrite(str(tmp_path / "i.png"), channels.astype(np.uint8))
+        (read,) = predict.read_iuv(tmp_path / "i.png", self.SIZE)
+        assert np.array_equal(read.mask, mask[0])
+        assert np.abs(read.uv - uv[0]).max() <= 0.5 / 255 + 1e-6
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("size", lambda mask, uv: (mask[:, 1:], uv[:, 1:])),
+            ("leaves", lambda mask, uv: (mask, uv + 1)),
+            ("leaves", lambda mask, uv: (mask, uv * np.float32(np.nan))),
+            ("want mask", lambda mask, uv: (mask, uv[0])),
+            ("but uv", lambda mask, uv: (mask, uv[:, 1:])),
+            ("want mask", lambda mask, uv: (mask.astype(np.float32), uv)),
+            ("want mask", lambda mask, uv: (mask, (255 * uv).astype(np.uint8))),
+            ("no visible pixel", lambda mask, uv: (mask & False, uv)),
+            ("want mask", lambda mask, uv: (np.array([None]), uv)),
+        ],
+    )
+    def test_npz_that_does_not_fit_is_refused(self, tmp_path, mask, uv, name, change):
+        mask, uv = change(mask, uv)
+        np.savez(tmp_path / "i.npz", mask=mask, uv=uv)
+        match = "want 7 x 5" if name == "size" else name
+        with pytest.raises(ValueError, match=match):
+            predict.read_iuv(tmp_path / "i.npz", self.SIZE)
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"text"])
+    @pytest.mark.parametrize("suffix", ["png", "npz"])
+    def test_broken_files_are_refused(self, tmp_path, content, suffix):
+        path = tmp_path / f"i.{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="--iuv"):
+            predict.read_iuv(path, self.SIZE)
+
+    def test_missing_file_is_refused(self, tmp_path):
+        for suffix in ("png", "npz"):
+            with pytest.raises(ValueError, match="--iuv"):
+                predict.read_iuv(tmp_path / f"i.{suffix}", self.SIZE)
+
+    def test_png_in_another_channel_order_is_refused(self, tmp_path, mask, uv):
+        channels = np.concatenate([mask[0, ..., None], np.rint(255 * uv[0])], axis=2)
+        cv2.imwrite(str(tmp_path / "i.png"), channels[..., ::-1].astype(np.uint8))
+        with pytest.raises(ValueError, match="order"):
+            predict.read_iuv(tmp_path / "i.png", self.SIZE)
+
+    def test_grey_png_is_refused(self, tmp_path):
+        cv2.imwrite(str(tmp_path / "i.png"), np.ones((5, 7), np.uint8))
+        with pytest.raises(ValueError, match="mode L"):
+            predict.read_iuv(tmp_path / "i.png", self.SIZE)

@@ -1,0 +1,95 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from dimr.train.checkpoint import load_checkpoint
+from dimr.train.loop import BEST, LAST, LOG, LoopSettings, StepLoss, learning_rate_factor, train
+
+
+class Line(Dataset):
+    """Points of y = 3 x + 1; the item depends on its index alone."""
+
+    def __getitem__(self, index):
+        x = torch.rand(1, generator=torch.Generator().manual_seed(index))
+        return x, 3 * x + 1
+
+    def __len__(self):
+        return 10**9
+
+
+class FitLine:
+    def __init__(self):
+        torch.manual_seed(0)
+        self.model = nn.Linear(1, 1)
+
+    def samples(self):
+        return Line()
+
+    def parameter_groups(self, learning_rate):
+        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
+
+    def loss(self, batch, step):
+        error = (self.model(batch[0]) - batch[1]).square().mean()
+        return StepLoss(error, {"error": float(error.detach())})
+
+    def validate(self, model):
+        x = torch.linspace(0, 1, 5)[:, None]
+        with torch.no_grad():
+            return {"score": float((model(x) - 3 * x - 1).square().mean())}
+
+
+SETTINGS = LoopSettings(
+    steps=60, batch_size=8, learning_rate=0.3, warmup_steps=5, validate_every=20, ema_decay=0.8
+)
+
+
+def test_training_learns_and_logs(tmp_path):
+    best = train(FitLine(), SETTINGS, tmp_path)
+    assert best["score"] < 0.02
+    lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    assert load_checkpoint(tmp_path / BEST)["best"] == best
+
+
+def test_a_stopped_run_resumes_exactly(tmp_path):
+    whole = FitLine()
+    train(whole, SETTINGS, tmp_path / "whole")
+
+    class Stops(FitLine):
+        def loss(self, batch, step):
+            if step == 30:
+                raise KeyboardInterrupt
+            return super().loss(batch, step)
+
+    stopped = tmp_path / "stopped"
+    # A checkpoint after every step: the interruption falls on a step boundary.
+    settings = replace(SETTINGS, checkpoint_minutes=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(Stops(), settings, stopped)
+    assert load_checkpoint(stopped / LAST)["step"] == 30
+    resumed = FitLine()
+    train(resumed, settings, stopped)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_other_settings_are_not_mixed_into_a_run(tmp_path):
+    train(FitLine(), LoopSettings(steps=2, batch_size=2, validate_every=2), tmp_path)
+    with pytest.raises(ValueError, match="other settings"):
+        train(FitLine(), LoopSettings(steps=3, batch_size=2, validate_every=2), tmp_path)
+
+
+def test_learning_rate_rises_then_falls():
+    factors = [learning_rate_factor(step, 10, 100) for step in range(100)]
+    assert factors[0] == 0.1 and factors[9] == 1.0
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_settings_refuse_nonsense():
+    with pytest.raises(ValueError, match="steps: got 0"):
+        LoopSettings(steps=0)

@@ -39,7 +39,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 open-body: $(VENV)/installed-body
-	$(BIN)/python scripts/build_open_body.py --check
+	$(BIN)/python scripts/build_open_body.py --check src/dimr/assets/open_body.npz
 
 # Extras of pyproject.toml that each stamp stands for.
 $(VENV)/installed-demo: EXTRAS := demo

@@ -15,6 +15,9 @@ import dimr.predict
 from dimr import cli
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
+from dimr.network.dimr import HeadSize
+from dimr.surface.atlas import load_atlas
+from dimr.train import weights
 from dimr.types import Crop, Iuv, Person, Prediction
 
 SKIN_RGB = (200, 150, 120)
@@ -268,6 +271,51 @@ class TestOtherCommands:
         source = str(Path(dimr.__file__).parents[1])
         environment = os.environ | {"PYTHONPATH": source}
         subprocess.run([sys.executable, "-c", probe], check=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def fresh_weights(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    body, atlas, size = BodyModel.load(None), load_atlas(None), HeadSize()
+    network = weights.new_stage1_network()
+    stage2 = weights.new_stage2("dimr", network.encoder, body, atlas, size)
+    weights.save_stage1(folder, network, body, atlas, {})
+    weights.save_stage2(folder, stage2, size, body, atlas, {"variant": "dimr"})
+    return folder
+
+
+class TestUntrained:
+    """Real networks with fresh weights: every file and every step but the training."""
+
+    def test_own_iuv_becomes_a_person_at_its_place(self, run, fresh_weights, tmp_path):
+        photo = tmp_path / "noise.png"
+        rng = np.random.default_rng(0)
+        cv2.imwrite(str(photo), rng.integers(0, 255, (240, 320, 3), np.uint8))
+        mask = np.zeros((2, 240, 320), bool)
+        mask[0, 40:200, 20:80] = True
+        mask[1, 100:180, 200:300] = True
+        uv = rng.random((2, 240, 320, 2)).astype(np.float32)
+        np.savez(tmp_path / "i.npz", mask=mask, uv=uv)
+        arguments = ["--weights", fresh_weights, "--iuv", tmp_path / "i.npz"]
+        code, out, err = run("predict", photo, *arguments, "-o", tmp_path / "out")
+        assert code == 0, err
+        assert "1 picture, 2 people;" in out
+        for number, (x, y) in enumerate([(50, 120), (250, 140)], start=1):
+            path = tmp_path / "out" / "noise" / f"person_{number}.json"
+            keypoints_px = json.loads(path.read_text())["keypoints_px"].values()
+            assert np.abs(np.mean(list(keypoints_px), axis=0) - [x, y]).max() < 60
+
+    def test_weights_of_another_body_are_refused(self, run, fresh_weights, tmp_path):
+        photo = save_picture(tmp_path / "me.png")
+        with np.load(asset_path("open_body.npz")) as arrays:
+            other = dict(arrays)
+        other["v_template"] = other["v_template"] * np.float32(1.1)
+        np.savez(tmp_path / "taller.npz", **other)
+        arguments = ["--weights", fresh_weights, "--body", tmp_path / "taller.npz"]
+        code, _, err = run("predict", photo, *arguments, "-o", tmp_path / "out")
+        assert code == 1
+        assert err.startswith("dimr: error: weights") and err.count("\n") == 1
 
 
 def has_weights() -> bool:

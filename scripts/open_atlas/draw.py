@@ -1,10 +1,11 @@
-"""Pictures of an atlas for docs/atlas.md: parts in colours, shaded by the resting body's relief."""
+"""Pictures of an atlas for docs/atlas.md: parts in colours, shaded by the body's relief."""
 
 from colorsys import hsv_to_rgb
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import distance_transform_edt
 
 from dimr.surface.atlas import Atlas
 from dimr.surface.layouts import densepose_tile_atlas, shuffled_atlas
@@ -56,8 +57,6 @@ def _draw(atlas: Atlas, vertices_m: np.ndarray, label: np.ndarray, size: int) ->
 
 def _label(picture: Image.Image, atlas: Atlas, names: list[str]) -> None:
     """Writes each part's name where the part is thickest."""
-    from scipy.ndimage import distance_transform_edt
-
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(11)
     part = atlas.texels(picture.width).part

@@ -107,7 +107,8 @@ def arrange(
             own = (kinds == kind) & (side == sign)
             piece = turn * np.stack([u, -v], 1)[own]
             uv[own] = piece - (piece.min(0) + piece.max(0)) / 2 + [sign * x, y]
-    uv = symmetrize(uv + [0.5, 0.0], mirror) - [0.5, 0.0]
+    uv[:, 0] += 0.5
+    uv = symmetrize(uv, mirror)
     low, high = uv.min(0), uv.max(0)
     return (uv - (low + high) / 2) / ((high - low) * (1 + MARGIN)) + 0.5
 

@@ -79,7 +79,7 @@ def polish(
 
 
 def _flatten(corners_m: np.ndarray) -> np.ndarray:
-    """(F, 2, 2) edges of each triangle as columns, in its plane; seen from inside, as v is down."""
+    """(F, 2, 2) edges of each triangle as columns; seen from inside, as v grows downwards."""
     first = corners_m[:, 1] - corners_m[:, 0]
     second = corners_m[:, 2] - corners_m[:, 0]
     length = np.linalg.norm(first, axis=1)
@@ -183,7 +183,7 @@ def _energy(
     return float(energy), np.where(free, gradient, 0)
 
 
-def _factorize(hats, triangles, wish, inverse, free):  # noqa: ANN001, ANN202
+def _factorize(hats, triangles, wish, inverse, free):
     """One sparse solver a coordinate for a Laplacian as stiff as the energy."""
     metric = inverse @ inverse.transpose(0, 2, 1)
     stiffness = np.trace(wish.stretch, axis1=1, axis2=2) + (wish.squeeze * metric).sum(
@@ -199,7 +199,7 @@ def _factorize(hats, triangles, wish, inverse, free):  # noqa: ANN001, ANN202
     return solvers
 
 
-def _descent(gradient, history, solvers):  # noqa: ANN001, ANN202
+def _descent(gradient, history, solvers):
     """The L-BFGS two-loop recursion around the Laplacian's inverse."""
     residual, factors = gradient.copy(), []
     for step, change, curvature in reversed(history):

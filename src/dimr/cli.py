@@ -14,7 +14,9 @@ import typer
 from dimr import __version__
 from dimr.commands.body import body
 from dimr.commands.doctor import doctor
+from dimr.commands.eval import eval
 from dimr.commands.predict import predict
+from dimr.commands.train import train
 
 app = typer.Typer(
     name="dimr",
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, body, doctor):
+for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
 
 

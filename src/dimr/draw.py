@@ -50,7 +50,8 @@ def person_rgb(index: int) -> tuple[int, int, int]:
 
 def seen_rgb(vertex_seen: Bool[np.ndarray, "V"]) -> UInt8[np.ndarray, "V 3"]:
     """Colour of every vertex: seen or completed."""
-    return np.where(vertex_seen[:, None], np.uint8(SEEN_RGB), np.uint8(COMPLETED_RGB))
+    two_colours = np.array([COMPLETED_RGB, SEEN_RGB], np.uint8)
+    return two_colours[vertex_seen.astype(np.intp)]
 
 
 def overlay_picture(

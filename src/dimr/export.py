@@ -70,11 +70,15 @@ def mesh_bytes(
     if file_type not in MESH_TYPES:
         raise ValueError(f"file_type: got {file_type!r}, want one of {', '.join(MESH_TYPES)}")
     mesh = trimesh.Trimesh(
-        camera_to_viewer(person.vertices_cam_m), body.faces.cpu().numpy(), process=False
+        camera_to_viewer(person.vertices_cam_m),
+        body.faces.cpu().numpy(),
+        vertex_colors=None if file_type == "obj" else vertex_rgb,
+        process=False,
     )
-    if vertex_rgb is not None and file_type != "obj":
-        mesh.visual.vertex_colors = vertex_rgb
+    if file_type == "glb":
+        _ = mesh.vertex_normals  # trimesh writes them once computed; without, viewers show facets
     content = mesh.export(file_type=file_type)
+    assert isinstance(content, (str, bytes))
     return content.encode() if isinstance(content, str) else content
 
 
@@ -162,7 +166,8 @@ def person_files(
     """File suffix -> content, for every file type."""
     files = {kind: mesh_bytes(kind, person, body, vertex_rgb) for kind in MESH_TYPES}
     packed = io.BytesIO()
-    np.savez_compressed(packed, **person_arrays(person, body, picture_size))
+    arrays: dict[str, Any] = person_arrays(person, body, picture_size)
+    np.savez_compressed(packed, **arrays)
     files["npz"] = packed.getvalue()
     files["json"] = _json_bytes(person_record(person, body, picture_size))
     return files

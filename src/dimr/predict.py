@@ -98,7 +98,9 @@ class Model:
         image = picture_to_tensor(cropped).to(self.stage1.device)
         encoder = self.stage2.encoder
         if encoder is self.stage1.network.encoder:
-            maps = list(features[1 : 1 + len(encoder.channels)])  # [0] is stride 2, stage 1's own
+            channels = encoder.channels
+            assert isinstance(channels, tuple)
+            maps = list(features[1 : 1 + len(channels)])  # [0] is stride 2, stage 1's own
         else:
             maps = encoder(image)
         mask = torch.from_numpy(iuv.mask)[None].to(image.device)

@@ -1,11 +1,9 @@
 import torch
 
+from dimr.body.keypoints import JOINT_MIRROR, JOINT_PARENTS
 from dimr.data.augment import flip_image, flip_iuv, flip_parameters, flip_points
 
-PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
-MIRROR = torch.tensor(
-    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
-)
+MIRROR = torch.tensor(JOINT_MIRROR)
 
 
 def random_rotmats(batch, seed=0):
@@ -24,7 +22,7 @@ def pose_joints(rotmats, rest):
     """Forward kinematics, written out."""
     rotations, places = [rotmats[:, 0]], [rest[0].expand(len(rotmats), 3)]
     for joint in range(1, 24):
-        parent = PARENTS[joint]
+        parent = JOINT_PARENTS[joint]
         offset = rest[joint] - rest[parent]
         places.append(places[parent] + rotations[parent] @ offset)
         rotations.append(rotations[parent] @ rotmats[:, joint])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.network.complete import Complete, ConvDown, PartAttention, part_area
+from dimr.network.complete import Complete, ConvDown, PartAttention, ResidualBlock, part_area
 from dimr.network.wrap import Arranged
 
 
@@ -51,6 +51,13 @@ class TestPartAttention:
         assert attention.place_bias is None
         maps = attention(torch.randn(2, 4, 6, 5)).attention
         torch.testing.assert_close(maps.sum((2, 3)), torch.ones(2, 24))
+
+
+def test_residual_block_is_around_an_identity():
+    block = ResidualBlock(8, groups=2)
+    torch.nn.init.zeros_(block.body[-1].weight)
+    features = torch.rand(1, 8, 3, 3)
+    assert torch.equal(block(features), features)
 
 
 class TestConvDown:

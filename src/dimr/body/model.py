@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dimr.assets import asset_path
-from dimr.body.keypoints import JOINT_MIRROR, KEYPOINT_NAMES
+from dimr.body.keypoints import H36M17_TO_LSP14, JOINT_MIRROR, KEYPOINT_NAMES
 from dimr.body.skinning import forward_kinematics, linear_blend_skinning
 from dimr.body.smpl_file import BodyArrays, load_body_arrays
 from dimr.types import Body
@@ -43,9 +43,10 @@ class BodyModel(nn.Module):
         self.mirror_joints: tuple[int, ...] = JOINT_MIRROR
         self.mirror_vertices = arrays.mirror_vertices
 
-        def keep(name: str, values: np.ndarray) -> None:
+        def keep(name: str, values: np.ndarray | None) -> None:
             # not part of the state: a checkpoint names its body by content_hash
-            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+            tensor = None if values is None else torch.from_numpy(values)
+            self.register_buffer(name, tensor, persistent=False)
 
         keep("v_template", arrays.v_template)
         keep("shapedirs", arrays.shapedirs)
@@ -56,17 +57,13 @@ class BodyModel(nn.Module):
         keep("joints_template", (joints @ arrays.v_template).astype(np.float32))
         moved = np.einsum("jv,vik->jik", joints, arrays.shapedirs)
         keep("joints_shapedirs", moved.astype(np.float32))
-        self.posedirs = None
-        if arrays.posedirs is not None:
-            flat = arrays.posedirs.reshape(-1, arrays.posedirs.shape[2]).T
-            self.register_buffer(
-                "posedirs", torch.from_numpy(np.ascontiguousarray(flat)), persistent=False
-            )
+        posedirs = arrays.posedirs
+        if posedirs is not None:
+            posedirs = np.ascontiguousarray(posedirs.reshape(-1, posedirs.shape[2]).T)
+        keep("posedirs", posedirs)
         self._keypoint_sets = frozenset(arrays.keypoint_regressors)
         for set_name, rows in arrays.keypoint_regressors.items():
-            self.register_buffer(
-                f"J_regressor_{set_name}", torch.from_numpy(rows), persistent=False
-            )
+            keep(f"J_regressor_{set_name}", rows)
 
     @classmethod
     def load(
@@ -87,6 +84,9 @@ class BodyModel(nn.Module):
             if rows.shape != wanted:
                 raise ValueError(f"h36m_regressor: got shape {rows.shape}, want {wanted}")
             arrays.keypoint_regressors["h36m17"] = rows
+            if "lsp14" not in arrays.keypoint_regressors:
+                # the field's 14 joints of evaluation are Human3.6M's, in LSP's order
+                arrays.keypoint_regressors["lsp14"] = rows[list(H36M17_TO_LSP14)]
         return cls(arrays, name="open body" if path is None else source.stem)
 
     def forward(self, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]) -> Body:
@@ -141,7 +141,7 @@ class BodyModel(nn.Module):
             raise ValueError(
                 f"body {self.name!r} has no regressor for {set_name}: its file lacks "
                 f"J_regressor_{set_name}"
-                + ("; give the path of J_regressor_h36m.npy" if set_name == "h36m17" else "")
+                + ("" if set_name == "coco17" else "; give the path of J_regressor_h36m.npy")
             )
         return getattr(self, f"J_regressor_{set_name}") @ vertices
 

@@ -7,7 +7,8 @@ chumpy objects, and refuses everything else by name.
 
 import io
 import pickle
-import sys
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ import numpy as np
 import scipy.sparse
 from jaxtyping import Float, Int
 
+from dimr.body.keypoints import KEYPOINT_NAMES
+
 MAX_FILE_BYTES = 1 << 30
 """Larger files are refused before they are read; SMPL's are about 250 MB at most."""
 NUM_JOINTS, NUM_BETAS = 24, 10
-KEYPOINT_SETS = ("coco17", "lsp14", "h36m17")
-_NUM_KEYPOINTS = {"coco17": 17, "lsp14": 14, "h36m17": 17}
+_NEEDED = ("v_template", "shapedirs", "J_regressor", "kintree_table", "weights", "f")
+_REGRESSORS = {f"J_regressor_{name}": (name, len(KEYPOINT_NAMES[name])) for name in KEYPOINT_NAMES}
+_KEYS = {*_NEEDED, "posedirs", "mirror_vertices", *_REGRESSORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,13 @@ class BodyArrays:
 class ChumpyArray:
     """Stands in for any chumpy object; keeps what the pickle says of its value."""
 
-    def __init__(self, *args: Any):
-        self.state: dict[str, Any] = {"x": args[0]} if args else {}
+    state: dict[str, Any]
+
+    def __new__(cls, *args: Any) -> "ChumpyArray":
+        """Takes any arguments; the state is made here, as a pickle need not call __init__."""
+        stand_in = super().__new__(cls)
+        stand_in.state = {"x": args[0]} if args else {}
+        return stand_in
 
     def __setstate__(self, state: Any) -> None:
         self.state = dict(state) if isinstance(state, dict) else {"x": state}
@@ -68,14 +77,13 @@ class ChumpyArray:
 
 def _admitted_classes() -> dict[tuple[str, str], Any]:
     admitted: dict[tuple[str, str], Any] = {}
-    core = "numpy._core" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "numpy.core"
-    multiarray = sys.modules[f"{core}.multiarray"]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        admitted[module, "_reconstruct"] = multiarray._reconstruct
-        admitted[module, "scalar"] = multiarray.scalar
+        admitted[module, "_reconstruct"] = _reconstruct_array
+    for module in ("numpy.core.numeric", "numpy._core.numeric"):
+        admitted[module, "_frombuffer"] = _reconstruct_from_buffer
     admitted["numpy", "ndarray"] = np.ndarray
     admitted["numpy", "dtype"] = np.dtype
-    for name in ("csc_matrix", "csr_matrix", "coo_matrix"):
+    for name in ("csc_matrix", "csr_matrix"):
         kind = name.partition("_")[0]
         for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
             admitted[module, name] = getattr(scipy.sparse, name)
@@ -89,11 +97,25 @@ def _admitted_classes() -> dict[tuple[str, str], Any]:
     return admitted
 
 
+def _reconstruct_array(cls: type, shape: Any, kind: Any) -> np.ndarray:
+    """What pickles call to make an empty array, which the array's data then fill."""
+    if cls is not np.ndarray or tuple(shape) != (0,):
+        raise ValueError("the file makes an array in a way that no array is pickled; refused")
+    return np.empty((0,), dtype=np.int8)
+
+
+def _reconstruct_from_buffer(buffer: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
+    """What pickles of protocol 5 call to make an array."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise ValueError("the file makes an array of objects; refused")
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
 def _reconstruct_object(cls: type, base: type, state: Any) -> Any:
-    """What protocols 0 and 1 call to make an empty object; only for the stand-in."""
-    if cls is not ChumpyArray or base is not object:
-        raise ValueError(f"the file wants an object of {cls.__name__}; refused")
-    return ChumpyArray()
+    """What protocols 0 and 1 call to make an empty object."""
+    if cls not in (ChumpyArray, scipy.sparse.csc_matrix, scipy.sparse.csr_matrix):
+        raise ValueError(f"the file wants an object of {cls!r}; refused")
+    return cls.__new__(cls)
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
@@ -152,12 +174,14 @@ def load_body_arrays(path: str | Path) -> BodyArrays:
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_FILE_BYTES:
+            raise ValueError(f"unpacks to {unpacked} bytes, want at most {MAX_FILE_BYTES}")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files if name in _KEYS}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a readable .npz of plain arrays ({error})") from error
-    except Exception as error:  # zipfile has its own exceptions for damaged archives
-        raise ValueError(f"{path}: damaged .npz ({error})") from error
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
@@ -173,8 +197,7 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 
 def _check(content: dict[str, Any]) -> BodyArrays:
-    needed = ("v_template", "shapedirs", "J_regressor", "kintree_table", "weights", "f")
-    missing = [name for name in needed if name not in content]
+    missing = [name for name in _NEEDED if name not in content]
     if missing:
         raise ValueError(f"not a body model: missing {', '.join(missing)}")
     v_template = _floats(content, "v_template", (None, 3))
@@ -197,9 +220,9 @@ def _check(content: dict[str, Any]) -> BodyArrays:
         if mirror.shape != (count,) or not np.array_equal(mirror[mirror], np.arange(count)):
             raise ValueError(f"mirror_vertices: want {count} numbers that undo themselves")
     regressors = {
-        name: _floats(content, f"J_regressor_{name}", (_NUM_KEYPOINTS[name], count))
-        for name in KEYPOINT_SETS
-        if f"J_regressor_{name}" in content
+        name: _floats(content, key, (rows, count))
+        for key, (name, rows) in _REGRESSORS.items()
+        if key in content
     }
     return BodyArrays(
         v_template=v_template,
@@ -219,11 +242,24 @@ def _array(content: dict[str, Any], name: str) -> np.ndarray:
     if isinstance(stored, ChumpyArray):
         stored = stored.value()
     if scipy.sparse.issparse(stored):
-        stored = stored.toarray()
+        stored = _dense(stored, name)
     stored = np.asarray(stored)
     if stored.dtype.kind not in "fiu":
         raise ValueError(f"{name}: got an array of {stored.dtype}, want numbers")
     return stored
+
+
+def _dense(stored: Any, name: str) -> np.ndarray:
+    """A sparse matrix as an array; its indices are checked, as they come from a file."""
+    try:
+        rows, columns = stored.shape
+        if rows * columns * 8 > MAX_FILE_BYTES:
+            raise ValueError(f"{rows} x {columns} is too large")
+        stored = type(stored)((stored.data, stored.indices, stored.indptr), shape=stored.shape)
+        stored.check_format(full_check=True)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: damaged sparse matrix ({error})") from error
+    return stored.toarray()
 
 
 def _floats(content: dict[str, Any], name: str, shape: tuple[int | None, ...]) -> np.ndarray:

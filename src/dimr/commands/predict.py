@@ -193,6 +193,12 @@ def _print_summary(entries: list[dict[str, Any]], out: Path) -> None:
         console.print(f"and {len(rows) - MAX_TABLE_ROWS} more people")
     if len(entries) == 1 and entries[0]["folder"]:
         console.print(f"overlay: {printable(out / entries[0]['folder'] / 'overlay.png')}")
+    counts = _count(len(entries), "picture", "pictures"), _count(len(rows), "person", "people")
     problems = sum(entry["problem"] is not None for entry in entries)
-    summary = f"{len(entries)} pictures, {len(rows)} people, {problems} without a result"
-    console.print(f"{summary}; all files: {printable(out / 'index.json')}")
+    if problems:
+        counts += (f"{problems} without a result",)
+    console.print(f"{', '.join(counts)}; all files: {printable(out / 'index.json')}")
+
+
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"

@@ -42,6 +42,8 @@ class HrnetEncoder(nn.Module):
 
     channels: tuple[int, ...] = (sum(BRANCHES),)
     strides: tuple[int, ...] = (4,)
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self,
@@ -51,7 +53,7 @@ class HrnetEncoder(nn.Module):
     ):
         super().__init__()
         try:
-            import timm
+            import timm  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ImportError(
                 'the encoder hrnet_w32 needs timm: pip install "dimr[paper]"'

@@ -1,21 +1,24 @@
-"""Errors on held-out synthetic people, with the true IUV and with stage 1's own.
+"""Errors on held-out synthetic people: first version of SynthOcc.
 
-First version of SynthOcc: the generator's test samples, grouped by how much of the person can be
-seen. `dimr eval SYNTH` prints the table.
+The generator's test samples (their own seeds, backgrounds and occluders), grouped by how much of
+the person can be seen. `dimr eval SYNTH` prints the table.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dimr.body.model import BodyModel
+from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.stage1 import Stage1, picture_to_tensor
 from dimr.data.synthetic.people import CropSample
-from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
-from dimr.types import Iuv, Regression
+from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
+from dimr.image.crop import CORRESPONDENCE_STRIDE
+from dimr.network.dimr import Dimr
+from dimr.types import Detection, Iuv, Regression
 
 GROUPS = {
     "all": (0.0, 1.01),
@@ -23,54 +26,102 @@ GROUPS = {
     "visible 50-90 %": (0.5, 0.9),
     "visible < 50 %": (0.0, 0.5),
 }
+MIN_BOX_IOU = 0.1
+"""A found person whose box overlaps the target's less than this is somebody else."""
 
 
 class PersonErrors(NamedTuple):
-    """Errors of one sample."""
+    """Errors of one sample with one kind of IUV."""
 
     visible_share: float
     mpjpe_mm: float
     pa_mpjpe_mm: float
+    pve_mm: float
+    """After moving both bodies to their root joints."""
     mask_iou: float
     """Of the IUV that was used, against the true visible mask."""
 
 
-def mask_iou(mask: np.ndarray, target: np.ndarray) -> float:
+def mask_iou(mask: Bool[np.ndarray, "h w"], target: Bool[np.ndarray, "h w"]) -> float:
     """Intersection over union; 1 if both are empty."""
     union = (mask | target).sum()
     return float((mask & target).sum() / union) if union else 1.0
 
 
+def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """Intersection over union of x0, y0, x1, y1."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    both = np.prod(np.maximum(high - low, 0))
+    union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
+    return float(both / union) if union > 0 else 0.0
+
+
+def choose_detection(found: list[Detection], sample: CropSample) -> Detection:
+    """Whom stage 1 is asked about: the found person whose box fits the target's best.
+
+    The paper picks DensePose's instance in the same way (Appendix C). Where nobody fits, the
+    target's box itself is the mark: a top-down method is given that.
+    """
+    box = sample.people.box_px[0]
+    best = max(found, key=lambda person: box_iou(person.box_px, box), default=None)
+    if best is not None and box_iou(best.box_px, box) >= MIN_BOX_IOU:
+        return best
+    side = sample.image.shape[0]
+    mark = np.zeros((side, side), bool)
+    x0, y0, x1, y1 = np.rint(box).astype(int).clip(0, side)
+    mark[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
+    return mask_to_detection(0.0, mark)
+
+
+@torch.inference_mode()
 def sample_errors(
-    sample: CropSample,
-    iuv: Iuv,
-    regress: Callable[[CropSample, Iuv], Regression],
-    body: BodyModel,
-) -> PersonErrors:
-    """Errors of stage 2 on one crop, given an IUV."""
-    regression = regress(sample, iuv)
-    joints = body.joints(regression.rotmats, regression.betas).cpu()
-    target = torch.from_numpy(sample.joints_m)[None].float()
+    sample: CropSample, stage1: Stage1, stage2: Dimr, body: BodyModel
+) -> dict[str, PersonErrors]:
+    """Errors of one test crop, with the true IUV ("gt") and with stage 1's ("predicted")."""
+    features = stage1.encode(sample.image)
+    chosen = choose_detection(stage1.find_people(sample.image), sample)
+    side = sample.image.shape[0] // CORRESPONDENCE_STRIDE
+    marker = torch.nn.functional.adaptive_avg_pool2d(
+        torch.from_numpy(chosen.mask).float()[None, None], side
+    )
+    iuvs = {"gt": sample.iuv, "predicted": stage1.refine(features, marker)}
+    maps = list(features[1 : 1 + len(stage2.encoder.channels)])
+    image = picture_to_tensor(sample.image)
+    errors = {}
+    for name, iuv in iuvs.items():
+        regression = stage2.regress_from(
+            maps, torch.from_numpy(iuv.mask)[None], torch.from_numpy(iuv.uv)[None], image
+        )
+        errors[name] = _errors(sample, iuv, regression, body)
+    return errors
+
+
+def _errors(sample: CropSample, iuv: Iuv, regression: Regression, body: BodyModel) -> PersonErrors:
+    found = body(regression.rotmats, regression.betas)
+    truth = body(torch.from_numpy(sample.rotmats)[None], torch.from_numpy(sample.betas)[None])
+    joints, target = found.joints_m, truth.joints_m
+    vertices = found.vertices_m, truth.vertices_m
     return PersonErrors(
         sample.visible_share,
         float(mpjpe_mm(joints, target)),
         float(pa_mpjpe_mm(joints, target)),
+        float(pve_mm(*vertices, joints[:, 0], target[:, 0])),
         mask_iou(iuv.mask, sample.iuv.mask),
     )
 
 
-def group_means(errors: list[PersonErrors]) -> dict[str, tuple[int, Float[np.ndarray, "3"]]]:
-    """Group -> (number of people, mean MPJPE, PA-MPJPE in mm and mask IoU)."""
-    rows = np.array(errors, dtype=np.float64).reshape(-1, 4)
+def group_means(errors: list[PersonErrors]) -> dict[str, tuple[int, PersonErrors]]:
+    """Group -> (number of people, means of their errors); groups without people are left out."""
+    rows = np.array(errors, dtype=np.float64).reshape(-1, len(PersonErrors._fields))
     means = {}
     for name, (low, high) in GROUPS.items():
-        chosen = rows[(rows[:, 0] >= low) & (rows[:, 0] < high), 1:]
+        chosen = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
         if len(chosen):
-            means[name] = (len(chosen), chosen.mean(0))
+            means[name] = (len(chosen), PersonErrors(*chosen.mean(0).tolist()))
     return means
 
 
-def mean_pose_errors(samples: list[CropSample], mean_joints_m: Float[Tensor, "24 3"]) -> float:
-    """MPJPE (mm) of answering with one fixed pose: what a blind method would get."""
-    targets = torch.from_numpy(np.stack([sample.joints_m for sample in samples])).float()
-    return float(mpjpe_mm(mean_joints_m.expand_as(targets), targets).mean())
+def blind_mpjpe_mm(joints_m: Float[Tensor, "N 24 3"]) -> float:
+    """MPJPE of the best single answer to everybody: what a method without eyes gets."""
+    relative = joints_m - joints_m[:, :1]
+    return float(mpjpe_mm(relative.mean(0, keepdim=True).expand_as(relative), relative).mean())

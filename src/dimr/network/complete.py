@@ -10,7 +10,7 @@ clean / occluded pairs and evaluation all see the same network.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ class Complete(nn.Module):
         super().__init__()
         self.down = down
         self.pool = pool
-        self.out_features: int = pool.out_features
+        self.out_features = cast(int, pool.out_features)
 
     def forward(self, arranged: Arranged) -> Completed:
         """Down-sample, then pool."""

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dimr.body.rotation import rot6d_to_rotmat
+from dimr.body.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from dimr.network.complete import Completed
 from dimr.types import Regression
 
@@ -35,6 +35,8 @@ def facing_camera() -> Float[Tensor, "24 3 3"]:
 
 class IterativeRegressor(nn.Module):
     """Residual regression of pose, shape and camera."""
+
+    initial_state: Tensor
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class IterativeRegressor(nn.Module):
             nn.init.xavier_uniform_(decoder.weight, gain=0.01)
             nn.init.zeros_(decoder.bias)
         rotmats = facing_camera() if initial_rotmats is None else initial_rotmats
-        theta_6d = rotmats[:, :, :2].reshape(-1)  # interleaved: the first two columns, row by row
+        theta_6d = rotmat_to_rot6d(rotmats).flatten()
         state = torch.cat([theta_6d, torch.zeros(NUM_BETAS), torch.tensor(INITIAL_CAMERA)])
         self.register_buffer("initial_state", state)
 

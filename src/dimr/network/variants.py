@@ -1,12 +1,12 @@
-"""The paper's model, its ablations (Tables 3 and 5) and baselines, composed from the same parts.
+"""The paper's model, its ablations (Tables 3 and 4) and baselines, composed from the same parts.
 
     name                  wrap                     complete
     dimr                  F_img -> atlas           convolutions, part attention
     no_uv_feature         the picture -> atlas     convolutions, part attention     Table 3a
     no_uv_structure       F_img + IUV, no atlas    convolutions, part attention     Table 3b
     shuffled_uv           F_img -> another atlas   convolutions, part attention     Table 3c
-    no_attention          F_img -> atlas           convolutions, flattened          Table 5
-    no_attention_no_conv  F_img -> atlas           average pool, flattened          Table 5
+    no_attention          F_img -> atlas           convolutions, flattened          Table 4
+    no_attention_no_conv  F_img -> atlas           average pool, flattened          Table 4
     hmr                   nothing                  nothing: GAP(F_img) only         baseline
     hmr_iuv               F_img + IUV, no atlas    convolutions, average pool       baseline
     pare                  F_img, no atlas          convolutions, part attention     baseline
@@ -15,7 +15,7 @@
 `uv` of the shuffled atlas. GAP(F_img) reaches the regressor in every variant.
 """
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ class StayInPicture(nn.Module):
 
 
 class AverageDown(nn.Module):
-    """Table 5, "w/o atten. conv.": features and geometry, averaged to fewer cells."""
+    """Table 4, "w/o atten. conv.": features and geometry, averaged to fewer cells."""
 
     def __init__(self, feature_channels: int, geometry_channels: int, cells: int):
         super().__init__()
@@ -118,7 +118,7 @@ class AverageDown(nn.Module):
 
 
 class FlattenMap(nn.Module):
-    """Table 5, "w/o atten.": F_UV^d itself goes to the regressor."""
+    """Table 4, "w/o atten.": F_UV^d itself goes to the regressor."""
 
     def __init__(self, channels: int, cells: int):
         super().__init__()
@@ -184,12 +184,12 @@ def build_stage2(
         arrange = WrapPicture if name == "no_uv_feature" else Wrap
         wrap = arrange(size.atlas, rest_positions_m)
     else:
-        fold = encoder.strides[0] // CORRESPONDENCE_STRIDE
+        fold = cast(tuple[int, ...], encoder.strides)[0] // CORRESPONDENCE_STRIDE
         wrap = StayInPicture(with_iuv=name in ("no_uv_structure", "hmr_iuv"), fold=fold)
     complete = _build_completion(
         name, wrap.geometry_channels, atlas_parts if on_atlas else None, size
     )
-    fuse = FuseFeatures(encoder.channels, size.features, size.zero_start)
+    fuse = FuseFeatures(cast(tuple[int, ...], encoder.channels), size.features, size.zero_start)
     regress = IterativeRegressor(
         complete.out_features + size.features,
         size.hidden,

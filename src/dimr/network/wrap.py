@@ -164,6 +164,8 @@ class Wrap(nn.Module):
     `atlas_maps` if the body's resting surface is given.
     """
 
+    constant: Tensor
+
     def __init__(
         self, resolution: int, rest_positions_m: Float[np.ndarray, "R R 3"] | None = None
     ):

@@ -58,11 +58,6 @@ class Atlas:
         num_faces = len(self.faces)
         if not 1 <= num_faces <= MAX_FACES:
             raise ValueError(f"faces: got {num_faces}, want 1 to {MAX_FACES}")
-        for name in ("uv_faces", "part_of_face", "densepose_of_face"):
-            if len(getattr(self, name)) != num_faces:
-                raise ValueError(
-                    f"{name}: got {len(getattr(self, name))} rows, want {num_faces} like faces"
-                )
         if not np.isfinite(self.uv_vertices).all():
             raise ValueError("uv_vertices: got NaN or infinity, want finite numbers")
         for name, low, high in (
@@ -181,6 +176,12 @@ def load_atlas(path: str | Path | None = None) -> Atlas:
         if arrays[name].shape[1] != columns:
             raise ValueError(
                 f"{path}: {name} has shape {arrays[name].shape}, want (.., {columns})"
+            )
+    for name in ("uv_faces", "part_of_face", "densepose_of_face"):
+        if len(arrays[name]) != len(arrays["faces"]):
+            raise ValueError(
+                f"{path}: {name} has {len(arrays[name])} rows, want {len(arrays['faces'])} like "
+                "faces"
             )
     try:
         return Atlas(

@@ -59,17 +59,20 @@ def densepose_tile_atlas(atlas: Atlas) -> Atlas:
         corners = atlas.face_uv[own]
         low, high = corners.min((0, 1)), corners.max((0, 1))
         inside = (corners - low) / np.maximum(high - low, np.float32(1e-9))
-        face_uv[own] = tile_to_atlas(part[own][:, None], inside)
+        face_uv[own] = tile_to_atlas(part[own], inside)
     return _rearranged(atlas, part, face_uv, f"{atlas.name}-densepose-tiles")
 
 
 def tile_to_atlas(
-    part: Int[np.ndarray, "N K"], inside: Float32[np.ndarray, "N K 2"]
+    part: Int[np.ndarray, "N"], inside: Float32[np.ndarray, "N K 2"]
 ) -> Float32[np.ndarray, "N K 2"]:
-    """Place on the tile map of (x to the right, y down) in [0, 1] inside of the tile of `part`
-    (DensePose's number less one, broadcast over K).
+    """Places on the tile map of points inside of tiles.
+
+    Args:
+        part: DensePose's part less one, 0..23.
+        inside: K points (x to the right, y down) in [0, 1] of the tile's cell.
     """
-    corner = np.stack(np.broadcast_arrays(part // TILE_ROWS, part % TILE_ROWS), -1)
+    corner = np.stack([part // TILE_ROWS, part % TILE_ROWS], 1)[:, None]  # [N, 1, 2]
     centred = (inside - 0.5) * TILE_FILL + 0.5
     return ((corner + centred) / [TILE_COLS, TILE_ROWS]).astype(np.float32)
 

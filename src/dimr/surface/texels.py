@@ -3,12 +3,17 @@
 A texel (row, col) of an R x R table stands for its centre ((col + .5) / R, (row + .5) / R).
 """
 
+from typing import no_type_check
+
 import numpy as np
 from jaxtyping import Float32, Int32
 from numba import njit
 
+# no_type_check: the shape-checking import hook of the tests must not wrap what numba compiles.
+
 
 @njit(cache=True)
+@no_type_check
 def face_weights(a, b, c, u, v):
     """Barycentric weights of (u, v) in the triangle abc; (-1, -1, -1) where abc has no area."""
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
@@ -20,6 +25,7 @@ def face_weights(a, b, c, u, v):
 
 
 @njit(cache=True)
+@no_type_check
 def _fill(face_uv, resolution, face, bary, layers):
     for f in range(face_uv.shape[0]):
         a, b, c = face_uv[f, 0], face_uv[f, 1], face_uv[f, 2]
@@ -55,6 +61,7 @@ def rasterize_uv(
 
 
 @njit(cache=True)
+@no_type_check
 def _locate(face_uv, uv, table, nearest, face, bary):
     resolution = table.shape[0]
     for i in range(uv.shape[0]):

@@ -144,7 +144,7 @@ def load_densepose_mat(path: str | Path, body_weights: Float[np.ndarray, "V 24"]
     faces = vertex[corners] - 1
     return Atlas(
         faces=faces.astype(np.int32),
-        uv_vertices=tile_to_atlas(keys[:, :1], places[:, None])[:, 0],
+        uv_vertices=tile_to_atlas(keys[:, 0], places[:, None])[:, 0],
         uv_faces=uv_faces.reshape(-1, 3).astype(np.int32),
         part_of_face=dominating_parts(faces, body_weights),
         densepose_of_face=chart.astype(np.int8),
@@ -165,7 +165,8 @@ def _mend_known_corner(uv: np.ndarray, uv_faces: np.ndarray) -> None:
         return
     mended = uv_faces[face].copy()
     mended[corner] = KNOWN_BAD_CORNER_FIXED
-    if _perimeter(uv[mended]) < _perimeter(uv[uv_faces[face]]):
+    as_stored, as_mended = _perimeter(uv[np.stack([uv_faces[face], mended])])
+    if as_mended < as_stored:
         uv_faces[face] = mended
 
 

@@ -150,7 +150,7 @@ def parallel_inpainting_loss(
         raise ValueError("part_features: got None, want a variant with part features")
     weights = weights or LossWeights()
     both = [stage2_losses(each, target, joints_of, weights) for each in (clean, occluded)]
-    means = [(first + second) / 2 for first, second in zip(*both, strict=True)]
+    mean = Losses(*((first + second) / 2 for first, second in zip(*both, strict=True)))
     similarity = similarity_loss(clean.part_features, occluded.part_features)
-    total, *terms, _ = means
-    return Losses(total + weights.similarity * similarity, *terms, similarity)
+    total = mean.total + weights.similarity * similarity
+    return mean._replace(total=total, similarity=similarity)

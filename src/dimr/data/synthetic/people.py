@@ -61,7 +61,7 @@ class SyntheticPeople:
         backgrounds: folder of photos; None or missing: procedural backgrounds only.
         occluders: folder of RGBA cut-outs; None or missing: procedural objects only.
         seed: samples of different seeds share nothing.
-        split: samples of different splits share nothing either. Give each split its own folders.
+        split: one of `Split`; samples of different splits share nothing either. Give each split its own folders.
         config: probabilities.
     """
 
@@ -73,7 +73,7 @@ class SyntheticPeople:
         backgrounds: Path | None = None,
         occluders: Path | None = None,
         seed: int = 0,
-        split: Split = "train",
+        split: str = "train",
         config: SyntheticConfig | None = None,
     ) -> None:
         if size < 16 or size % CORRESPONDENCE_STRIDE:

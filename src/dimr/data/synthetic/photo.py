@@ -12,7 +12,7 @@ def degrade(
 ) -> UInt8[np.ndarray, "S S 3"]:
     """A photograph of the drawn picture."""
     size = image.shape[0]
-    draws = rng.random(12)
+    draws = rng.random(12).tolist()
     if draws[0] < 0.25:  # a small person, enlarged by the crop
         small = int(size * (0.25 + 0.6 * draws[1]))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from dimr.data.synthetic import anatomy
 
-Angles = dict[str, tuple[float, float]]
+Angles = dict[str, tuple[int, int]]
+Weights = dict[str, float | int]
 
 DEFAULT_SPREAD_DEG = {
     "root_pitch": 3, "root_roll": 3, "spine_flex": 6, "spine_side": 5, "spine_twist": 6,
@@ -127,16 +128,18 @@ class Attitude(NamedTuple):
     """One family of poses; weights are relative frequencies."""
 
     weight: float
-    legs: dict[str, float]
-    arms: dict[str, float]
+    legs: Weights
+    arms: Weights
     """Arms of this kind; with probability `pair` both are alike."""
     pair: float = 0.6
     trunk: Angles = {}  # noqa: RUF012 - never changed
     left_arm: str | None = None
     """Fixed kind of the left arm, for gaits (then `arms` is for the right one)."""
+    plumb: bool = True
+    """The legs' angles are meant from the vertical, whatever the trunk does."""
 
 
-EASY_ARMS = {"down": 5.0, "bent": 1.5, "hip": 1.2, "hold": 1.2, "crossed": 0.8, "phone": 0.5,
+EASY_ARMS: Weights = {"down": 5.0, "bent": 1.5, "hip": 1.2, "hold": 1.2, "crossed": 0.8, "phone": 0.5,
              "behind": 0.5, "wave": 0.4, "side": 0.3, "forward": 0.4, "up": 0.3, "head": 0.2,
              "anywhere": 0.4}  # fmt: skip
 ATTITUDES: dict[str, Attitude] = {
@@ -180,13 +183,13 @@ ATTITUDES: dict[str, Attitude] = {
         {"root_roll": (0, 8), "spine_side": (0, 13), "spine_twist": (0, 16)}),
     "on_back": Attitude(
         1.5, {"lie": 2, "curl": 0.6}, {"down": 2, "side": 1, "head": 1, "anywhere": 1}, 0.5,
-        {"root_pitch": (-84, 9), "spine_flex": (6, 8)}),
+        {"root_pitch": (-84, 9), "spine_flex": (6, 8)}, plumb=False),
     "on_front": Attitude(
         1, {"lie": 2}, {"forward": 1, "up": 1, "side": 1, "anywhere": 1}, 0.6,
-        {"root_pitch": (84, 9), "spine_flex": (-10, 9), "neck_flex": (-25, 12)}),
+        {"root_pitch": (84, 9), "spine_flex": (-10, 9), "neck_flex": (-25, 12)}, plumb=False),
     "on_side": Attitude(
         1, {"lie": 1, "curl": 1.5}, {"hold": 1, "table": 1, "anywhere": 1}, 0.5,
-        {"root_roll": (86, 9), "spine_flex": (10, 10)}),
+        {"root_roll": (86, 9), "spine_flex": (10, 10)}, plumb=False),
 }  # fmt: skip
 
 MAX_COLLISION_M = 0.02
@@ -196,7 +199,7 @@ SHARED_NOISE = 0.45
 """Correlation of the two sides' deviations."""
 
 
-def _rows(angles: Angles, first: int, names: list[str]) -> np.ndarray:
+def _rows(angles: Angles, names: list[str]) -> np.ndarray:
     """(2, angles) mean and spread of consecutive angles."""
     rows = np.array(
         [[DEFAULT_MEAN_DEG.get(name, 0) for name in names],
@@ -204,22 +207,22 @@ def _rows(angles: Angles, first: int, names: list[str]) -> np.ndarray:
     )  # fmt: skip
     for name, value in angles.items():
         rows[:, names.index(name)] = value
-    assert rows.shape[1] == len(names) and first >= 0
     return rows
 
 
 _TRUNK = list(anatomy.TRUNK_LIMITS_DEG)
 _ARM = list(anatomy.SIDE_LIMITS_DEG)[:9]
 _LEG = list(anatomy.SIDE_LIMITS_DEG)[9:]
-_ARM_ROWS = {name: _rows(angles, 0, _ARM) for name, angles in ARMS.items()}
+_ARM_ROWS = {name: _rows(angles, _ARM) for name, angles in ARMS.items()}
 _LEG_ROWS = {
-    name: (_rows(left, 0, _LEG), _rows(right, 0, _LEG)) for name, (left, right) in LEGS.items()
+    name: (_rows(left, _LEG), _rows(right, _LEG)) for name, (left, right) in LEGS.items()
 }
-_TRUNK_ROWS = {name: _rows(attitude.trunk, 0, _TRUNK) for name, attitude in ATTITUDES.items()}
-ATTITUDE_NAMES = tuple(ATTITUDES)
+_TRUNK_ROWS = {name: _rows(attitude.trunk, _TRUNK) for name, attitude in ATTITUDES.items()}
+_HIP_FLEX = [anatomy.ANGLES.index(f"{side}_hip_flex") for side in ("left", "right")]
+_HIP_ABDUCT = [anatomy.ANGLES.index(f"{side}_hip_abduct") for side in ("left", "right")]
 
 
-def _pick(weights: dict[str, float], rng: np.random.Generator) -> str:
+def _pick(weights: Weights, rng: np.random.Generator) -> str:
     """A key, with probability proportional to its value."""
     place = rng.random() * sum(weights.values())
     for name, weight in weights.items():
@@ -272,6 +275,10 @@ def sample_pose(
     for attempt in range(MAX_TRIES):
         # Calmer with every try, so that the last ones are close to the attitude itself.
         angles = mean + spread * noise[attempt] * (1 - 0.6 * attempt / MAX_TRIES)
+        if attitude.plumb:
+            pitch, roll = angles[0], angles[1]
+            angles[_HIP_FLEX] += pitch
+            angles[_HIP_ABDUCT] += (-roll, roll)
         if mirror:
             angles = anatomy.mirror_angles(angles)
         anatomy.clamp_angles(angles, anatomy.LIMITS_DEG)

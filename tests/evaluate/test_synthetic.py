@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+
+from dimr.correspondence.people import mask_to_detection
+from dimr.data.synthetic.people import CropSample, DenseLabels, PeopleLabels
+from dimr.evaluate.synthetic import (
+    PersonErrors,
+    blind_mpjpe_mm,
+    box_iou,
+    choose_detection,
+    group_means,
+    mask_iou,
+)
+
+
+def one_target(box):
+    """A sample of which only the picture's size and the target's box matter."""
+    grid = np.zeros((32, 32), np.float32)
+    labels = DenseLabels(
+        grid.astype(np.int8),
+        grid.astype(np.uint8),
+        np.zeros((32, 32, 2), np.float32),
+        np.zeros((32, 32, 3), np.float32),
+    )
+    people = PeopleLabels(
+        np.array([box], np.float32), np.zeros((1, 2), np.float32), np.ones(1, np.float32)
+    )
+    return CropSample(
+        image=np.zeros((64, 64, 3), np.uint8),
+        person_id=np.zeros((64, 64), np.int8),
+        labels=labels,
+        people=people,
+        rotmats=np.zeros((24, 3, 3), np.float32),
+        betas=np.zeros(10, np.float32),
+        joints_m=np.zeros((24, 3), np.float32),
+        camera=np.zeros(3, np.float32),
+        keypoints_norm=np.zeros((24, 2), np.float32),
+    )
+
+
+def found_at(x0, y0, x1, y1, score=0.5):
+    mask = np.zeros((64, 64), bool)
+    mask[y0:y1, x0:x1] = True
+    return mask_to_detection(score, mask)
+
+
+def test_box_iou_by_hand():
+    one, other = np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 3, 3])
+    assert box_iou(one, other) == pytest.approx(1 / 7)
+    assert box_iou(one, one + 10) == 0
+
+
+def test_mask_iou_by_hand():
+    one, other = np.array([[True, True, False]]), np.array([[False, True, True]])
+    assert mask_iou(one, other) == pytest.approx(1 / 3)
+    assert mask_iou(~one & one, ~one & one) == 1
+
+
+class TestChooseDetection:
+    def test_the_person_at_the_target_is_chosen_not_the_surest(self):
+        target = one_target((10, 10, 30, 50))
+        right, surer = found_at(11, 10, 31, 50, 0.2), found_at(40, 10, 60, 50, 0.9)
+        assert choose_detection([surer, right], target) is right
+
+    def test_where_nobody_fits_the_target_box_is_the_mark(self):
+        mark = choose_detection([found_at(40, 10, 60, 50)], one_target((10, 10, 30, 50)))
+        assert mark.score == 0
+        assert mark.mask[12:48, 12:28].all() and mark.mask.sum() == 20 * 40
+
+
+def test_groups_partition_people_by_what_is_seen():
+    errors = [
+        PersonErrors(1.0, 10, 5, 12, 0.9),
+        PersonErrors(0.7, 20, 10, 22, 0.8),
+        PersonErrors(0.6, 40, 20, 42, 0.6),
+        PersonErrors(0.1, 90, 50, 99, 0.3),
+    ]
+    means = group_means(errors)
+    assert {name: number for name, (number, _) in means.items()} == {
+        "all": 4,
+        "visible >= 90 %": 1,
+        "visible 50-90 %": 2,
+        "visible < 50 %": 1,
+    }
+    assert means["visible 50-90 %"][1].mpjpe_mm == 30
+    assert means["all"][1].mpjpe_mm == 40
+
+
+def test_blind_error_of_equal_people_is_zero():
+    pose = torch.randn(1, 24, 3)
+    assert blind_mpjpe_mm(pose + torch.randn(7, 1, 3)) == pytest.approx(0, abs=1e-3)
+    assert blind_mpjpe_mm(torch.randn(50, 24, 3)) > 500

@@ -34,7 +34,7 @@ def build() -> tuple[dict[str, np.ndarray], dict[str, float]]:
     mean = shape.symmetrise(mean, mirror)
     components = np.moveaxis(shape.symmetrise(np.moveaxis(components, -1, 0), mirror), 0, -1)
 
-    weights = rig.smpl_weights(origin, bone_weights, mirror, mean, joints.mean(0))
+    weights = rig.smpl_weights(origin, bone_weights, mirror)
     face_points = keypoints.face_points(origin, people, heads)
     regressor, joint_error = keypoints.fit_joints(posed, joints, mirror)
     face, face_error = keypoints.fit_face(posed, face_points, mirror)

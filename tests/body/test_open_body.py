@@ -101,7 +101,7 @@ def test_weights_are_sparse_and_sum_to_one(body):
     assert int((body.weights > 0).sum(1).max()) <= 4
     torch.testing.assert_close(body.weights.sum(1), torch.ones(body.num_vertices))
     assert (body.weights >= 0).all()
-    assert (body.weights.max(0).values > 0.45).all(), "every joint leads some skin"
+    assert (body.weights.max(0).values > 0.4).all(), "every joint leads some skin"
 
 
 def test_t_pose_arms_along_x_and_legs_down(body):

@@ -1,12 +1,15 @@
+import functools
+import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from dimr.body.model import BodyModel
 from dimr.body.camera import fit_weak
+from dimr.body.model import BodyModel
 from dimr.data.synthetic import staging
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import SyntheticPeople
@@ -18,8 +21,9 @@ SIZE, HALF = 96, 48
 ALONE = SyntheticConfig(others=(1.0,), objects=(1.0,), close_up=0.0)
 
 
-def make(seed: int = 0, **options) -> SyntheticPeople:
-    return SyntheticPeople(BODY, ATLAS, **{"size": SIZE, "seed": seed} | options)
+@functools.cache
+def make(size: int = SIZE, seed: int = 0, split: str = "train", config=None) -> SyntheticPeople:
+    return SyntheticPeople(BODY, ATLAS, size=size, seed=seed, split=split, config=config)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,7 @@ class TestDeterminism:
     @pytest.mark.parametrize("kind", KINDS)
     def test_order_does_not_matter(self, people, kind):
         forwards = [flatten(getattr(people, kind)(index)) for index in (3, 4, 5)]
-        other = make()
+        other = SyntheticPeople(BODY, ATLAS, size=SIZE)
         getattr(other, kind)(11)
         backwards = [flatten(getattr(other, kind)(index)) for index in (5, 4, 3)]
         assert forwards == backwards[::-1]
@@ -70,9 +74,9 @@ class TestDeterminism:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        import hashlib
-
-        expected = [hashlib.sha256(flatten(getattr(people, kind)(7))).hexdigest() for kind in KINDS]
+        expected = [
+            hashlib.sha256(flatten(getattr(people, kind)(7))).hexdigest() for kind in KINDS
+        ]
         assert done.stdout.split() == expected
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -186,8 +190,8 @@ class TestLabels:
             assert made.crop_sample(index).visible_share == 1
 
     def test_people_in_front_hide_the_target(self):
-        shares = [make(config=SyntheticConfig(others=(0.0, 0.0, 0.0, 1.0), objects=(1.0,)))
-                  .crop_sample(index).visible_share for index in range(8)]  # fmt: skip
+        made = make(config=SyntheticConfig(others=(0.0, 0.0, 0.0, 1.0), objects=(1.0,)))
+        shares = [made.iuv_sample(index).visible_share for index in range(8)]
         assert min(shares) < 0.9
 
 
@@ -208,11 +212,11 @@ class TestTarget:
             extent = np.ptp(sample.keypoints_norm, axis=0).max()
             error = np.linalg.norm(projected - sample.keypoints_norm, axis=1).mean()
             errors.append(error / extent)
-        assert np.median(errors) < 0.02 and max(errors) < 0.25
+        assert np.median(errors) < 0.02 and max(errors) < 0.2
 
     def test_distant_camera_is_exactly_weak(self):
         far = SyntheticConfig(
-            others=(1.0,), objects=(1.0,), close_up=0.0, distance_m=(2000.0, 2001.0)
+            off_axis=0.0, others=(1.0,), close_up=0.0, distance_m=(2000.0, 2001.0)
         )
         sample = make(config=far).iuv_sample(0)
         projected = sample.camera[0] * sample.joints_m[:, :2] + sample.camera[1:]
@@ -302,8 +306,6 @@ class TestRefusals:
             SyntheticConfig(close_up=1.5)
 
     def test_atlas_of_another_body(self):
-        from dataclasses import replace
-
         other = replace(ATLAS, faces=ATLAS.faces[:, [1, 2, 0]].copy())
         with pytest.raises(ValueError, match="atlas"):
             SyntheticPeople(BODY, other)

@@ -106,15 +106,21 @@ class TestAngles:
 class TestCollisions:
     def test_hand_inside_the_trunk_is_found(self):
         inside = angles(left_arm_raise=20, left_arm_azimuth=70, left_elbow_flex=120)
-        assert anatomy.deepest_collision_m(
-            *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
-        ) > poses.MAX_COLLISION_M
+        assert (
+            anatomy.deepest_collision_m(
+                *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
+            )
+            > poses.MAX_COLLISION_M
+        )
 
     def test_crossed_legs_in_one_place_are_found(self):
         inside = angles(left_hip_abduct=-12, right_hip_abduct=-12)
-        assert anatomy.deepest_collision_m(
-            *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
-        ) > poses.MAX_COLLISION_M
+        assert (
+            anatomy.deepest_collision_m(
+                *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
+            )
+            > poses.MAX_COLLISION_M
+        )
 
     def test_t_pose_is_free(self):
         rest = np.tile(np.eye(3), (24, 1, 1))

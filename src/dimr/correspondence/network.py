@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NUM_PARTS = 24
+NORM_GROUPS = 8
 
 
 class CorrespondenceMaps(NamedTuple):
@@ -35,24 +36,34 @@ class CorrespondenceMaps(NamedTuple):
 
 
 class MergeBlock(nn.Module):
-    """One step of the top-down path: upsample, add the lateral map with its marker, convolve."""
+    """One step of the top-down path: upsample, add the lateral map with its marker, convolve.
+
+    The encoder's maps differ in scale by a factor of 30 (its bottlenecks are linear and batch norm
+    is folded away), so each is normalised before it is added: else detail would drown context.
+    """
 
     def __init__(self, lateral_channels: int, in_channels: int, width: int) -> None:
         super().__init__()
-        self.lateral = nn.Conv2d(lateral_channels + 1, width, 1)
+        self.lateral = nn.Sequential(
+            nn.Conv2d(lateral_channels, width, 1), nn.GroupNorm(NORM_GROUPS, width)
+        )
+        self.marker = nn.Conv2d(1, width, 3, padding=1)
         self.top = nn.Conv2d(in_channels, width, 1) if in_channels else None
-        self.norm = nn.GroupNorm(8, width)
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GroupNorm(NORM_GROUPS, width),
+            nn.ReLU(),
+        )
 
     def forward(self, lateral: Tensor, marker: Tensor, top: Tensor | None) -> Tensor:
         """Returns a map at the lateral's resolution."""
-        pooled = functional.interpolate(marker, lateral.shape[-2:], mode="area")
-        merged = self.lateral(torch.cat([lateral, pooled], dim=1))
+        size = lateral.shape[-2:]
+        merged = self.lateral(lateral)
+        merged = merged + self.marker(functional.interpolate(marker, size, mode="area"))
         if self.top is not None and top is not None:
-            merged = merged + functional.interpolate(
-                self.top(top), lateral.shape[-2:], mode="bilinear"
-            )
-        return functional.relu(self.conv(functional.relu(self.norm(merged))))
+            merged = merged + functional.interpolate(self.top(top), size, mode="bilinear")
+        return self.conv(merged)
 
 
 class CorrespondenceNet(nn.Module):

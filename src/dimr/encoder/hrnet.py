@@ -34,7 +34,7 @@ class HrnetEncoder(nn.Module):
         fusion: "interp" enlarges the branches bilinearly; "conv" adds a convolution after each
             doubling (PARE's and MMHuman3D's "-conv").
         freeze_norm: keep the batch norms in evaluation mode in training, as MMHuman3D does.
-        imagenet: start from timm's ImageNet weights, which timm fetches.
+        pretrained: start from timm's ImageNet weights, which timm fetches.
 
     Raises:
         ImportError: timm is not installed.
@@ -49,7 +49,7 @@ class HrnetEncoder(nn.Module):
         self,
         fusion: Literal["interp", "conv"] = "interp",
         freeze_norm: bool = True,
-        imagenet: bool = False,
+        pretrained: bool = False,
     ):
         super().__init__()
         try:
@@ -63,7 +63,7 @@ class HrnetEncoder(nn.Module):
         self.freeze_norm = freeze_norm
         self.backbone = timm.create_model(
             "hrnet_w32",
-            pretrained=imagenet,
+            pretrained=pretrained,
             features_only=True,
             feature_location="",
             out_indices=(1, 2, 3, 4),

@@ -62,7 +62,14 @@ class Run:
 def settings_of(recipe: str, run: Run) -> LoopSettings:
     """Schedule of a recipe."""
     chosen = {
-        "stage1": {"steps": 2400, "batch_size": 16, "learning_rate": 2e-3, "validate_every": 300},
+        "stage1": {
+            "steps": 2000,
+            "batch_size": 16,
+            "learning_rate": 3e-3,
+            "clip_norm": 5.0,
+            "ema_decay": 0.995,
+            "validate_every": 250,
+        },
         "stage2_geometry": {
             "steps": 4000,
             "batch_size": 64,

@@ -145,7 +145,7 @@ def _left_arm_swing(raise_deg, azimuth_deg):
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
 def angles_to_rotmats(angles_deg):
-    """(40,) degrees -> (24, 3, 3) rotations relative to the parent; the root is world from body."""
+    """(40,) degrees -> (24, 3, 3) rotations to the parent's frame; the root's to the world."""
     a = angles_deg
     rotmats = np.zeros((24, 3, 3))
     rotmats[0] = _multiply(rotation(0, a[0]), rotation(2, a[1]))
@@ -154,7 +154,9 @@ def angles_to_rotmats(angles_deg):
     )
     for joint in (3, 6, 9):
         rotmats[joint] = third
-    half = _multiply(rotation(1, a[7] / 2), _multiply(rotation(2, a[6] / 2), rotation(0, a[5] / 2)))
+    half = _multiply(
+        rotation(1, a[7] / 2), _multiply(rotation(2, a[6] / 2), rotation(0, a[5] / 2))
+    )
     rotmats[12] = half
     rotmats[15] = half
     for side in range(2):

@@ -1,5 +1,7 @@
 """What stands behind the people: procedural rooms and outdoors, or photos from a folder."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -115,5 +117,5 @@ def _limb_like(rng: np.random.Generator, image: np.ndarray) -> None:
     for layer in range(3):
         tone = (colour * (0.65 + 0.22 * layer)).clip(0, 255).tolist()
         thick = max(1, int(width * (1 - 0.3 * layer)))
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in pairwise(points):
             cv2.line(image, start.astype(int).tolist(), end.astype(int).tolist(), tone, thick)

@@ -17,6 +17,10 @@ class SyntheticConfig:
     """Distance to a person of whom all is meant to be seen, log-uniform."""
     close_distance_m: tuple[float, float] = (0.9, 7.0)
     """Distance for close-ups."""
+    off_axis: float = 0.05
+    """Standard deviation of the tangent (x and y) between the optical axis and the target. A crop
+    does not show it, but it turns what the crop shows against the camera axes that the labels are
+    in: the larger, the blurrier the root rotation that can be learnt."""
     close_up: float = 0.3
     """Probability that the detector's box holds a part of the target's body only."""
     picture_edge: float = 0.5

@@ -95,7 +95,9 @@ class Tailor:
         self.parents = np.array(body.parents, np.int64)
         self.faces = np.ascontiguousarray(atlas.faces, np.int32)
         if not np.array_equal(self.faces, array(body.faces, np.int32)):
-            raise ValueError("atlas: got faces that are not the body's, want an atlas of this body")
+            raise ValueError(
+                "atlas: got faces that are not the body's, want an atlas of this body"
+            )
         weights = array(body.weights, np.float32)
         count = min(MAX_WEIGHTS, int((weights > 0).sum(1).max()))
         self.weight_idx, self.weight_val = body.sparse_weights(count)

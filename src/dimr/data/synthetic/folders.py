@@ -11,7 +11,9 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_PICTURES = 1000
 
 
-def load_folder(folder: Path | None, mode: str, longest_px: int) -> list[UInt8[np.ndarray, "h w c"]]:
+def load_folder(
+    folder: Path | None, mode: str, longest_px: int
+) -> list[UInt8[np.ndarray, "h w c"]]:
     """Pictures of a folder in the order of their names; empty without a folder.
 
     Args:
@@ -30,7 +32,10 @@ def load_folder(folder: Path | None, mode: str, longest_px: int) -> list[UInt8[n
             picture = np.asarray(opened.convert(mode))
         scale = longest_px / max(picture.shape[:2])
         if scale < 1:
-            size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+            size = (
+                max(1, round(picture.shape[1] * scale)),
+                max(1, round(picture.shape[0] * scale)),
+            )
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         pictures.append(np.ascontiguousarray(picture))
     return pictures

@@ -32,7 +32,8 @@ LOOK = np.dtype(
         ("legs_pattern", "i4"), ("period_m", "f4"), ("print_half_m", "f4", 2), ("belt", "i4"),
         ("has_gloves", "i4"), ("skirt", "i4"),
         # thickness above the skin in metres
-        ("hair_m", "f4"), ("shirt_m", "f4"), ("legs_m", "f4"), ("flare_m", "f4"), ("shoes_m", "f4"),
+        ("hair_m", "f4"), ("shirt_m", "f4"), ("legs_m", "f4"), ("flare_m", "f4"),
+        ("shoes_m", "f4"),
         # strength of folds, place in the noise texture
         ("folds", "f4"), ("seed_u", "f4"), ("seed_v", "f4"),
     ]
@@ -225,7 +226,9 @@ def _sample_below(
     ground = marks["ground_y"]
     bare = draws[10] < 0.08
     boots = draws[10] > 0.85
-    look["shoe_y_m"] = ground - 1 if bare else (ankle + 0.2 * draws[11] if boots else ankle - 0.005)
+    look["shoe_y_m"] = (
+        ground - 1 if bare else (ankle + 0.2 * draws[11] if boots else ankle - 0.005)
+    )
     look["sole_y_m"] = ground + 0.012 + 0.02 * draws[12]
     look["sock_y_m"] = ankle + 0.25 * draws[13] ** 2 if draws[14] < 0.6 and not bare else -9
     look["shoes_m"] = 0.0 if bare else 0.004 + 0.007 * draws[15]

@@ -116,7 +116,7 @@ def thickness(vertices, part_of_vertex, look, marks, normals, pushed):
 def _noise(noise, u, v):
     """Value of a noise texture (uint8, side a power of two) in [0, 1]."""
     mask = noise.shape[0] - 1
-    return noise[int(math.floor(v)) & mask, int(math.floor(u)) & mask] / 255.0
+    return noise[math.floor(v) & mask, math.floor(u) & mask] / 255.0
 
 
 @numba.njit(cache=True, error_model="numpy")

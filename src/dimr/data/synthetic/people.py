@@ -12,8 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import UInt8
 
-from dimr.body.model import BodyModel
 from dimr.body.camera import NEAR_M, fit_weak
+from dimr.body.model import BodyModel
 from dimr.data.synthetic import background, compose, figure, looks, objects, paint, photo, staging
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.figure import Tailor
@@ -61,7 +61,8 @@ class SyntheticPeople:
         backgrounds: folder of photos; None or missing: procedural backgrounds only.
         occluders: folder of RGBA cut-outs; None or missing: procedural objects only.
         seed: samples of different seeds share nothing.
-        split: one of `Split`; samples of different splits share nothing either. Give each split its own folders.
+        split: one of `Split`; samples of different splits share nothing either. Give each split
+            its own folders.
         config: probabilities.
     """
 
@@ -354,8 +355,8 @@ def _lights(rng: np.random.Generator, world_to_camera: np.ndarray) -> np.ndarray
     warmth = 0.1 * rng.normal() * np.array([1.0, 0.1, -1.0])
     lights[0, 3:] = (0.3 + 0.35 * rng.random()) * (1 - 0.6 * warmth)
     for k, strength in ((1, 0.35 + 0.5 * rng.random()), (2, 0.25 * rng.random())):
-        direction = rng.standard_normal(3) + (0, 1.0, 0.6)  # mostly from above and the front
-        direction = world_to_camera @ direction
+        above_in_front = np.array([0, 1.0, 0.6])
+        direction = world_to_camera @ (rng.standard_normal(3) + above_in_front)
         lights[k, :3] = direction / max(np.linalg.norm(direction), 1e-6)
         lights[k, 3:] = strength * (1 + warmth)
     return lights

@@ -139,9 +139,11 @@ class Attitude(NamedTuple):
     """The legs' angles are meant from the vertical, whatever the trunk does."""
 
 
-EASY_ARMS: Weights = {"down": 5.0, "bent": 1.5, "hip": 1.2, "hold": 1.2, "crossed": 0.8, "phone": 0.5,
-             "behind": 0.5, "wave": 0.4, "side": 0.3, "forward": 0.4, "up": 0.3, "head": 0.2,
-             "anywhere": 0.4}  # fmt: skip
+EASY_ARMS: Weights = {
+    "down": 5.0, "bent": 1.5, "hip": 1.2, "hold": 1.2, "crossed": 0.8, "phone": 0.5,
+    "behind": 0.5, "wave": 0.4, "side": 0.3, "forward": 0.4, "up": 0.3, "head": 0.2,
+    "anywhere": 0.4,
+}  # fmt: skip
 ATTITUDES: dict[str, Attitude] = {
     "standing": Attitude(34, {"stand": 4, "ease": 3, "apart": 2, "cross": 0.6}, EASY_ARMS),
     "reaching": Attitude(
@@ -214,9 +216,7 @@ _TRUNK = list(anatomy.TRUNK_LIMITS_DEG)
 _ARM = list(anatomy.SIDE_LIMITS_DEG)[:9]
 _LEG = list(anatomy.SIDE_LIMITS_DEG)[9:]
 _ARM_ROWS = {name: _rows(angles, _ARM) for name, angles in ARMS.items()}
-_LEG_ROWS = {
-    name: (_rows(left, _LEG), _rows(right, _LEG)) for name, (left, right) in LEGS.items()
-}
+_LEG_ROWS = {name: (_rows(left, _LEG), _rows(right, _LEG)) for name, (left, right) in LEGS.items()}
 _TRUNK_ROWS = {name: _rows(attitude.trunk, _TRUNK) for name, attitude in ATTITUDES.items()}
 _HIP_FLEX = [anatomy.ANGLES.index(f"{side}_hip_flex") for side in ("left", "right")]
 _HIP_ABDUCT = [anatomy.ANGLES.index(f"{side}_hip_abduct") for side in ("left", "right")]

@@ -173,7 +173,8 @@ class Stage:
         distance = log_uniform(rng, config.close_distance_m if close else config.distance_m)
         reach = -float((target.vertices_m[:, 2] - target.joints_m[PELVIS, 2]).min())
         distance = max(distance, reach * 1.1 + NEAREST_M)
-        ray = np.array([*(rng.standard_normal(2) * 0.14).clip(-0.4, 0.4), 1.0])
+        sideways = rng.standard_normal(2).clip(-2.5, 2.5) * config.off_axis
+        ray = np.array([*sideways, 1.0])
         translation = ray * distance - target.joints_m[PELVIS]
         box, edges = self._focus(rng, target, translation, close)
         extent = max(box[2] - box[0], box[3] - box[1])

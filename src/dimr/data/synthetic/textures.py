@@ -36,7 +36,9 @@ def _grey_texture(rng: np.random.Generator, kind: int) -> np.ndarray:
     if kind == 0:
         grey = cloudy_noise(rng, SIDE, int(rng.integers(2, 8)), 6)
     elif kind == 1:  # stripes
-        grey = np.clip(4 * np.sin(2 * np.pi * along / period) + rng.uniform(-2, 2), -1, 1) / 2 + 0.5
+        grey = (
+            np.clip(4 * np.sin(2 * np.pi * along / period) + rng.uniform(-2, 2), -1, 1) / 2 + 0.5
+        )
     elif kind == 2:  # checks
         check = np.floor(along / period) + np.floor(across / period)
         grey = (check % 2).astype(np.float32)
@@ -50,7 +52,9 @@ def _grey_texture(rng: np.random.Generator, kind: int) -> np.ndarray:
         tone = np.sin(row * 12.9 + np.floor(along / period + 0.5 * (row % 2)) * 78.2) * 43758.5
         grey = np.where(joint, 0, 0.55 + 0.45 * (tone % 1))
     elif kind == 5:  # blotches: leaves, gravel, camouflage
-        grey = np.clip((cloudy_noise(rng, SIDE, int(rng.integers(8, 40)), 3) - 0.5) * 6 + 0.5, 0, 1)
+        grey = np.clip(
+            (cloudy_noise(rng, SIDE, int(rng.integers(8, 40)), 3) - 0.5) * 6 + 0.5, 0, 1
+        )
     elif kind == 6:  # streaks: wood, grass, hair
         fine = rng.random((SIDE, 12), dtype=np.float32)
         grey = cv2.resize(fine, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -84,7 +88,9 @@ class TextureBank:
                 for number in range(NUM_TEXTURES)
             ]
         )
-        self.noise: np.ndarray = (rng.standard_normal(1 << 20) * 32).clip(-127, 127).astype(np.int8)
+        self.noise: np.ndarray = (
+            (rng.standard_normal(1 << 20) * 32).clip(-127, 127).astype(np.int8)
+        )
         """Camera noise with a standard deviation of 32."""
 
     def patch(

@@ -22,9 +22,10 @@ from dimr.surface.render import rasterize_mesh, shade
 WIDTH, HEIGHT = 210, 260
 DISTANCE_M = 7.0
 CAMERA = PerspectiveCamera(
-    focal_px=1650.0, principal_px=(WIDTH - 0.5, HEIGHT - 0.5)
+    focal_px=1490.0, principal_px=(WIDTH - 0.5, HEIGHT - 0.5)
 )  # drawn at twice the size
-CENTRE_HEIGHT_M = -0.1
+CENTRE_HEIGHT_M = 0.02
+"""How far below the optical axis the pelvis is drawn."""
 NUM_SHOWN = 4
 BETA = 2.5
 POSES = (

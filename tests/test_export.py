@@ -65,7 +65,16 @@ class TestMeshes:
         assert np.abs(mesh.vertices - expected).max() < 1e-5
 
     @pytest.mark.parametrize("kind", export.MESH_TYPES)
-    def test_mesh_stands_upright_outside_out_in_front_of_the_viewer(self, kind, person, body):
+    def test_vertices_at_one_place_stay_apart(self, kind, person, body):
+        vertices = person.vertices_cam_m.copy()
+        vertices[1] = vertices[0]
+        content = export.mesh_bytes(kind, replace(person, vertices_cam_m=vertices), body)
+        mesh = trimesh.load(trimesh.util.wrap_as_stream(content), kind, process=False)
+        mesh = mesh.to_geometry() if isinstance(mesh, trimesh.Scene) else mesh
+        assert len(mesh.vertices) == body.num_vertices
+
+    @pytest.mark.parametrize("kind", export.MESH_TYPES)
+    def test_mesh_is_upright_outside_out_and_before_the_viewer(self, kind, person, body):
         content = export.mesh_bytes(kind, person, body)
         mesh = trimesh.load(trimesh.util.wrap_as_stream(content), kind, process=False)
         mesh = mesh.to_geometry() if isinstance(mesh, trimesh.Scene) else mesh

@@ -92,22 +92,19 @@ class TestLooks:
             ((0.1, MARKS["ground_y"] + 0.02, 0.1, 10), paint.SHOES),
         ]
         for (x, y, z, part), wanted in cases:
-            assert paint.material(x, y, z, part, look[()], MARKS) == wanted
+            assert paint.material(float(x), float(y), float(z), part, look[()], MARKS) == wanted
 
     def test_front_and_back_of_a_head_differ(self):
         """Facing must be visible, whoever it is: only a few are bald all round."""
         rng = np.random.default_rng(0)
         noise = np.full((4, 4), 128, np.uint8)
-        height = MARKS["chin_y"] + 0.5 * MARKS["head_height"]
+        height = float(MARKS["chin_y"] + 0.5 * MARKS["head_height"])
+        ends = [float(MARKS["head_z"] + side * MARKS["head_half_depth"]) for side in (1, -1)]
         differ = 0
         for _ in range(100):
             look = looks.sample_look(rng, MARKS)
-            ends = [
-                paint.colour(0.0, height, MARKS["head_z"] + side * MARKS["head_half_depth"], 15,
-                             look, MARKS, noise)
-                for side in (1, -1)
-            ]  # fmt: skip
-            differ += np.abs(np.subtract(*ends)).max() > 25
+            colours = [paint.colour(0.0, height, z, 15, look, MARKS, noise) for z in ends]
+            differ += np.abs(np.subtract(*colours)).max() > 25
         assert differ > 80
 
     def test_clothes_are_thin_and_outside(self):

@@ -11,7 +11,6 @@ averaged) and by the rest-pose position of the surface point (smooth: no jumps a
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional

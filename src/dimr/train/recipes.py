@@ -54,6 +54,8 @@ class Run:
     """Updates; None takes the recipe's own number."""
     max_minutes: float | None = None
     """Stop (resumable) after this time."""
+    validation: int = 256
+    """Validation samples."""
     workers: int = 0
     """Processes that draw samples beside the one that learns."""
     seed: int = 0
@@ -137,6 +139,7 @@ def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
         network,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
+        num_validation=run.validation,
     )
     settings = settings_of("stage1", run)
     best = train(task, settings, run.folder, run.max_minutes, run.workers)
@@ -156,6 +159,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         body,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
+        num_validation=run.validation,
     )
     settings = settings_of("stage2_geometry", run)
     best = train(task, settings, run.folder, run.max_minutes, run.workers)
@@ -184,6 +188,7 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
         stage1,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
+        num_validation=run.validation,
     )
     settings = settings_of("stage2", run)
     best = train(task, settings, run.folder, run.max_minutes, run.workers)

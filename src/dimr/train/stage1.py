@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -104,7 +104,7 @@ class Stage1Samples(Dataset):
         }
 
 
-def images_to_tensor(images: Tensor) -> Float[Tensor, "B 3 S S"]:
+def images_to_tensor(images: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
     """Stacked RGB bytes to the encoders' input in [0, 1]."""
     return images.permute(0, 3, 1, 2).float().div_(255)
 

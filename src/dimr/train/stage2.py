@@ -191,7 +191,7 @@ class GeometryTask(_Stage2Task):
         body: BodyModel,
         people: SyntheticPeople,
         validation: SyntheticPeople,
-        num_validation: int = 512,
+        num_validation: int = 256,
     ) -> None:
         super().__init__(model, body, GeometrySamples(validation, 0.0), num_validation)
         self.people = people

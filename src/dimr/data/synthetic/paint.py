@@ -85,7 +85,12 @@ def material(x, y, z, part, look, marks):
 def thickness(vertices, part_of_vertex, look, marks, normals, pushed):
     """Writes rest vertices plus hair and clothes to `pushed` (V, 3)."""
     for v in range(vertices.shape[0]):
-        x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        # float64 like the pixels' positions: one compiled variant of `material` serves both
+        x, y, z = (
+            np.float64(vertices[v, 0]),
+            np.float64(vertices[v, 1]),
+            np.float64(vertices[v, 2]),
+        )
         kind = material(x, y, z, part_of_vertex[v], look, marks)
         push = 0.0
         if kind == HAIR:

@@ -6,6 +6,9 @@ from jaxtyping import UInt8
 
 from dimr.data.synthetic.textures import TextureBank
 
+DARK = 60
+"""Pictures with a smaller mean are not darkened further: nobody could be seen."""
+
 
 def degrade(
     rng: np.random.Generator, image: UInt8[np.ndarray, "S S 3"], bank: TextureBank
@@ -31,9 +34,10 @@ def degrade(
         sigma *= size / 192
         width = 2 * int(np.ceil(2 * sigma - 0.5)) + 1
         image = cv2.GaussianBlur(image, (width, width), sigma)
-    image = cv2.LUT(image, _tone_table(rng, low_light=draws[3] < 0.12))
+    low_light = draws[3] < 0.12 and sum(cv2.mean(image)) > 3 * DARK
+    image = cv2.LUT(image, _tone_table(rng, low_light))
     if draws[4] < 0.7:
-        strength = 0.35 * draws[5] ** 2 * (2 if draws[3] < 0.12 else 1)
+        strength = 0.35 * draws[5] ** 2 * (2 if low_light else 1)
         count = image.size
         start = int(draws[6] * (len(bank.noise) - count)) if count < len(bank.noise) else 0
         grain = np.resize(bank.noise[start : start + count], image.shape)

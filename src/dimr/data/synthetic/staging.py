@@ -31,6 +31,8 @@ FOCUS_PARTS: dict[str, tuple[int, ...]] = {
     "feet": (4, 5, 7, 8, 10, 11),
 }
 """SMPL parts that a close-up is about."""
+EDGE_SHARE = 0.65
+"""Probability that a side of a close-up that the picture's edge may cut is cut by it."""
 FOCUS_SHARES = (0.2, 0.22, 0.26, 0.16, 0.12, 0.04)
 
 
@@ -211,7 +213,7 @@ class Stage:
             box = box + (everything - box) * (0.25 * rng.random() ** 2)
             if rng.random() < self.config.picture_edge:
                 beyond = (everything - box) * outwards > 0.03 * extent
-                edges = np.where(beyond, box, edges)
+                edges = np.where(beyond & (rng.random(4) < EDGE_SHARE), box, edges)
             return box, edges
         if rng.random() < 0.12:  # the whole body, near the picture's edge
             gap = outwards * extent * 0.15 * rng.random(4)

@@ -1,0 +1,86 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from dimr.body.model import BodyModel
+from dimr.predict import load
+from dimr.surface.atlas import load_atlas
+from dimr.train.checkpoint import load_weights, save_weights
+from dimr.train.loop import LOG
+from dimr.train.recipes import Run, train_stage1, train_stage2, train_stage2_geometry
+from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, load_stages
+
+
+@pytest.fixture(scope="module")
+def body():
+    return BodyModel.load(None)
+
+
+@pytest.fixture(scope="module")
+def atlas():
+    return load_atlas(None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, body, atlas):
+    """A folder of weights after one update of each recipe."""
+    torch.set_num_threads(2)
+    root = tmp_path_factory.mktemp("runs")
+    short = {"steps": 1, "validation": 2}
+    train_stage1(Run(folder=root / "stage1", **short), body, atlas)
+    train_stage2_geometry(Run(folder=root / "geometry", **short), body, atlas)
+    run = Run(
+        folder=root / "stage2",
+        stage1=root / "stage1" / "weights",
+        geometry=root / "geometry" / "weights",
+        **short,
+    )
+    train_stage2(run, body, atlas)
+    folder = run.folder / "weights"
+    (root / "stage1" / "weights" / STAGE1_FILE).rename(folder / STAGE1_FILE)
+    return folder
+
+
+def test_one_step_of_each_recipe_gives_loadable_weights(trained, body, atlas):
+    stage1, stage2 = load_stages(trained, body, atlas)
+    assert stage2.encoder is stage1.network.encoder
+    model = load(trained)
+    assert isinstance(model.predict(np.zeros((64, 80, 3), np.uint8)).people, list)
+
+
+def test_cards_say_what_went_in(trained, body, atlas):
+    for name in (STAGE1_FILE, STAGE2_FILE):
+        _, card = load_weights(trained / name)
+        assert card["body"] == body.content_hash and card["atlas"] == atlas.content_hash
+        assert card["licence"] == "Apache-2.0" and card["data"] and card["samples"] > 0
+    lines = (trained.parent / LOG).read_text().splitlines()
+    assert {"mpjpe_mm", "pa_mpjpe_mm", "score"} == json.loads(lines[-1])["validation"].keys()
+
+
+def test_weights_of_another_body_are_refused(trained, body, atlas, tmp_path):
+    for name in (STAGE1_FILE, STAGE2_FILE):
+        state, card = load_weights(trained / name)
+        save_weights(tmp_path / name, state, card | {"body": "another"})
+    with pytest.raises(ValueError, match="made for body 'another'"):
+        load_stages(tmp_path, body, atlas)
+
+
+def test_a_head_of_another_encoder_is_refused(trained, body, atlas, tmp_path):
+    state, card = load_weights(trained / STAGE1_FILE)
+    changed = {name: value + 0.5 for name, value in state.items()}
+    save_weights(tmp_path / STAGE1_FILE, changed, card)
+    save_weights(tmp_path / STAGE2_FILE, *load_weights(trained / STAGE2_FILE))
+    with pytest.raises(ValueError, match="made for encoder_hash"):
+        load_stages(tmp_path, body, atlas)
+
+
+def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):
+    with pytest.raises(ValueError, match="--stage1, --geometry"):
+        train_stage2(Run(folder=tmp_path), body, atlas)
+
+
+def test_unknown_weights_are_refused(body, atlas):
+    with pytest.raises(ValueError, match="neither a shipped set nor a folder"):
+        load_stages("nonsense", body, atlas)

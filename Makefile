@@ -36,7 +36,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 open-body: $(VENV)/installed-body
 	$(BIN)/python scripts/build_open_body.py --check src/dimr/assets/open_body.npz

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from dimr.body.model import BodyModel
 from dimr.predict import load
@@ -26,7 +25,6 @@ def atlas():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, body, atlas):
     """A folder of weights after one update of each recipe."""
-    torch.set_num_threads(2)
     root = tmp_path_factory.mktemp("runs")
     short = {"steps": 1, "validation": 2}
     train_stage1(Run(folder=root / "stage1", **short), body, atlas)

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     import dimr.predict
@@ -180,7 +179,7 @@ def _print_summary(entries: list[dict[str, Any]], out: Path) -> None:
     for entry, number in rows[:MAX_TABLE_ROWS]:
         person = entry["people"][number]
         table.add_row(
-            Text(printable(Path(Path(entry["picture"]).name))),
+            printable(Path(Path(entry["picture"]).name)),
             str(number + 1),
             f"{person['score']:.2f}",
             f"{person['parts_seen']}/24",

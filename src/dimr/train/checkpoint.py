@@ -8,7 +8,6 @@ metadata, from where it is read, and as JSON beside it, for people.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,13 @@ MAX_WEIGHTS_BYTES = 4 << 30
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a neighbouring temporary file and renames it: readers see old or new, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
-        try:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-            os.replace(f.name, path)
-        except BaseException:
-            Path(f.name).unlink(missing_ok=True)
-            raise
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def state_hash(state: Mapping[str, Tensor]) -> str:

@@ -67,6 +67,8 @@ MIRROR_ORDER = np.concatenate(
         np.arange(NUM_TRUNK, NUM_TRUNK + NUM_SIDE),
     ]
 )
+MIRRORED = np.isin(np.arange(24), (2, 5, 8, 11, 14, 17, 19, 21, 23))
+"""Joints of the right side, whose rotations are the left ones mirrored."""
 RAISE_BEHIND_DEG = 55.0
 """How far an arm can be raised straight backwards (azimuth -75)."""
 
@@ -121,6 +123,24 @@ def _multiply(a, b):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
+def _three_turns(axis_a, a_deg, axis_b, b_deg, axis_c, c_deg):
+    """Rotation about c, then b, then a."""
+    return _multiply(
+        rotation(axis_a, a_deg), _multiply(rotation(axis_b, b_deg), rotation(axis_c, c_deg))
+    )
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _put(matrices, joint, matrix):
+    """matrices[joint] = matrix; array assignment itself takes numba seconds to compile."""
+    for i in range(3):
+        for j in range(3):
+            matrices[joint, i, j] = matrix[i, j]
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
 def _left_arm_swing(raise_deg, azimuth_deg):
     """Least rotation that takes the left arm from the T-pose (+x) to its direction."""
     raised, azimuth = math.radians(raise_deg), math.radians(azimuth_deg)
@@ -148,43 +168,34 @@ def angles_to_rotmats(angles_deg):
     """(40,) degrees -> (24, 3, 3) rotations to the parent's frame; the root's to the world."""
     a = angles_deg
     rotmats = np.zeros((24, 3, 3))
-    rotmats[0] = _multiply(rotation(0, a[0]), rotation(2, a[1]))
-    third = _multiply(
-        rotation(1, a[4] / 3), _multiply(rotation(2, a[3] / 3), rotation(0, a[2] / 3))
-    )
-    for joint in (3, 6, 9):
-        rotmats[joint] = third
-    half = _multiply(
-        rotation(1, a[7] / 2), _multiply(rotation(2, a[6] / 2), rotation(0, a[5] / 2))
-    )
-    rotmats[12] = half
-    rotmats[15] = half
+    _put(rotmats, 0, _multiply(rotation(0, a[0]), rotation(2, a[1])))
+    third = _three_turns(1, a[4] / 3, 2, a[3] / 3, 0, a[2] / 3)
+    half = _three_turns(1, a[7] / 2, 2, a[6] / 2, 0, a[5] / 2)
+    for joint in range(3, 10, 3):
+        _put(rotmats, joint, third)
+    for joint in range(12, 16, 3):
+        _put(rotmats, joint, half)
     for side in range(2):
         s = a[8 + 16 * side : 24 + 16 * side]
         # Raising the arm above the shoulder takes the collar bone along.
-        lift = s[0] + 0.2 * max(s[1] - 80, 0.0)
+        lift = s[0] + 0.2 * max(s[1] - 80.0, 0.0)
         swing = _multiply(_left_arm_swing(s[1], s[2]), rotation(0, s[3]))
-        rotmats[13 + side] = rotation(2, lift)
+        _put(rotmats, 13 + side, rotation(2, lift))
         # The swing is meant in the trunk's axes: undo the collar's own rotation.
-        rotmats[16 + side] = _multiply(rotation(2, -lift), swing)
-        rotmats[18 + side] = _multiply(rotation(1, -s[4]), rotation(0, 0.5 * s[5]))
-        rotmats[20 + side] = _multiply(
-            rotation(0, 0.5 * s[5]), _multiply(rotation(2, -s[6]), rotation(1, -s[7]))
-        )
-        rotmats[22 + side] = rotation(2, -s[8])
-        rotmats[1 + side] = _multiply(
-            rotation(2, s[10]), _multiply(rotation(0, -s[9]), rotation(1, s[11]))
-        )
-        rotmats[4 + side] = rotation(0, s[12])
-        rotmats[7 + side] = _multiply(rotation(0, -s[13]), rotation(2, s[14]))
-        rotmats[10 + side] = rotation(0, -s[15])
-        if side == 1:
-            for left in (13, 16, 18, 20, 22, 1, 4, 7, 10):
-                mirrored = rotmats[left + 1]
-                for i in range(3):
-                    for j in range(3):
-                        if (i == 0) != (j == 0):
-                            mirrored[i, j] = -mirrored[i, j]
+        _put(rotmats, 16 + side, _multiply(rotation(2, -lift), swing))
+        _put(rotmats, 18 + side, _multiply(rotation(1, -s[4]), rotation(0, 0.5 * s[5])))
+        _put(rotmats, 20 + side, _three_turns(0, 0.5 * s[5], 2, -s[6], 1, -s[7]))
+        _put(rotmats, 22 + side, rotation(2, -s[8]))
+        _put(rotmats, 1 + side, _three_turns(2, s[10], 0, -s[9], 1, s[11]))
+        _put(rotmats, 4 + side, rotation(0, s[12]))
+        _put(rotmats, 7 + side, _multiply(rotation(0, -s[13]), rotation(2, s[14])))
+        _put(rotmats, 10 + side, rotation(0, -s[15]))
+    for joint in range(1, 24):
+        if MIRRORED[joint]:
+            for i in range(3):
+                for j in range(3):
+                    if (i == 0) != (j == 0):
+                        rotmats[joint, i, j] = -rotmats[joint, i, j]
     return rotmats
 
 
@@ -194,11 +205,12 @@ def pose_skeleton(rotmats, joints_rest, parents):
     """Rotations relative to the parent -> (joints (24, 3), rotations to the root's frame)."""
     joints = np.empty((24, 3))
     turned = np.empty((24, 3, 3))
-    joints[0] = joints_rest[0]
-    turned[0] = rotmats[0]
+    _put(turned, 0, rotmats[0])
+    for i in range(3):
+        joints[0, i] = joints_rest[0, i]
     for joint in range(1, 24):
         parent = parents[joint]
-        turned[joint] = _multiply(turned[parent], rotmats[joint])
+        _put(turned, joint, _multiply(turned[parent], rotmats[joint]))
         for i in range(3):
             moved = joints[parent, i]
             for k in range(3):
@@ -212,17 +224,43 @@ def pose_skeleton(rotmats, joints_rest, parents):
 @no_type_check
 def _segment_gap(a0, a1, b0, b1):
     """Distance between two line segments."""
-    u, v, w = a1 - a0, b1 - b0, a0 - b0
-    uu, uv, vv = (u * u).sum(), (u * v).sum(), (v * v).sum()
-    uw, vw = (u * w).sum(), (v * w).sum()
+    uu = uv = vv = uw = vw = ww = 0.0
+    for i in range(3):
+        u, v, w = a1[i] - a0[i], b1[i] - b0[i], a0[i] - b0[i]
+        uu += u * u
+        uv += u * v
+        vv += v * v
+        uw += u * w
+        vw += v * w
+        ww += w * w
     det = uu * vv - uv * uv
     s = 0.0
     if det > 1e-9:
         s = min(max((uv * vw - vv * uw) / det, 0.0), 1.0)
     t = min(max((uv * s + vw) / max(vv, 1e-9), 0.0), 1.0)
     s = min(max((uv * t - uw) / max(uu, 1e-9), 0.0), 1.0)
-    gap = w + s * u - t * v
-    return math.sqrt((gap * gap).sum())
+    squared = ww + s * s * uu + t * t * vv + 2 * (s * uw - t * vw - s * t * uv)
+    return math.sqrt(max(squared, 0.0))
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _beyond(start, end, share):
+    """The point at a share of the way; 1 is the end."""
+    point = np.empty(3)
+    for i in range(3):
+        point[i] = start[i] + (end[i] - start[i]) * share
+    return point
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _beside(place, matrix, axis, metres):
+    """A point moved along a body part's own axis."""
+    point = np.empty(3)
+    for i in range(3):
+        point[i] = place[i] + matrix[i, axis] * metres
+    return point
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -230,15 +268,14 @@ def _segment_gap(a0, a1, b0, b1):
 def deepest_collision_m(joints, turned):
     """How deep (metres) limbs, modelled as capsules, are inside the trunk or each other."""
     deepest = -1.0
-    across = turned[0, :, 0] * 0.06
-    chest_across = turned[9, :, 0] * 0.07
-    head = joints[15] + turned[15, :, 1] * 0.09
+    head = _beside(joints[15], turned[15], 1, 0.09)
     for side in range(2):
         elbow, wrist = joints[18 + side], joints[20 + side]
-        tip = wrist + (joints[22 + side] - wrist) * 1.8
+        tip = _beyond(wrist, joints[22 + side], 1.8)
         # trunk: two upright capsules at the pelvis' and chest's half widths
-        for half in (-1.0, 1.0):
-            low, high = joints[0] + half * across, joints[9] + half * chest_across
+        for half in range(-1, 2, 2):
+            low = _beside(joints[0], turned[0], 0, half * 0.06)
+            high = _beside(joints[9], turned[9], 0, half * 0.07)
             deepest = max(deepest, 0.145 - _segment_gap(elbow, wrist, low, high))
             deepest = max(deepest, 0.125 - _segment_gap(wrist, tip, low, high))
         deepest = max(deepest, 0.125 - _segment_gap(elbow, wrist, joints[12], head))
@@ -250,16 +287,13 @@ def deepest_collision_m(joints, turned):
             deepest = max(deepest, 0.08 - _segment_gap(wrist, tip, knee, ankle))
         # heel and buttock, thigh and belly
         knee, ankle = joints[4 + side], joints[7 + side]
-        upper_shin = knee + (ankle - knee) * 0.35
+        upper_shin = _beyond(knee, ankle, 0.35)
         deepest = max(deepest, 0.13 - _segment_gap(upper_shin, ankle, joints[3], joints[9]))
         deepest = max(deepest, 0.17 - _segment_gap(knee, knee, joints[3], joints[9]))
+        # shank and the other thigh
+        other_knee = joints[5 - side]
+        other_mid = _beyond(joints[2 - side], other_knee, 0.4)
+        deepest = max(deepest, 0.10 - _segment_gap(knee, ankle, other_mid, other_knee))
     deepest = max(deepest, 0.07 - _segment_gap(joints[18], joints[20], joints[19], joints[21]))
     deepest = max(deepest, 0.085 - _segment_gap(joints[4], joints[7], joints[5], joints[8]))
-    left_toe, right_toe = joints[10], joints[11]
-    deepest = max(deepest, 0.07 - _segment_gap(joints[7], left_toe, joints[8], right_toe))
-    for side in range(2):
-        other = 1 - side
-        mid = joints[1 + other] + (joints[4 + other] - joints[1 + other]) * 0.4
-        gap = _segment_gap(joints[4 + side], joints[7 + side], mid, joints[4 + other])
-        deepest = max(deepest, 0.10 - gap)
-    return deepest
+    return max(deepest, 0.07 - _segment_gap(joints[7], joints[10], joints[8], joints[11]))

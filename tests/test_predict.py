@@ -13,6 +13,7 @@ from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
+from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import box_to_crop
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
@@ -71,7 +72,6 @@ class PerfectStage1(Stage1):
     def __init__(self, people: list[KnownPerson]):
         self.people = people
         self.network = SimpleNamespace(encoder=nn.Identity())
-        self.network.encoder.channels = (4, 4)
         self.passes = 0
         self.crops: list[Crop] = []
 
@@ -82,16 +82,21 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(self, picture: np.ndarray) -> list[torch.Tensor]:
+    def encode(self, picture: np.ndarray) -> Pyramid:
         assert picture.shape == (192, 192, 3)
         self.passes += 1
-        return [torch.full((1, 4, 8, 8), float(level)) for level in range(4)]
+        return Pyramid(
+            *(
+                torch.full((1, channels, 192 // stride, 192 // stride), float(stride))
+                for channels, stride in ((16, 2), (48, 4), (48, 8), (48, 16), (144, 32), (864, 32))
+            )
+        )
 
     def marker(self, mask: np.ndarray, crop: Crop) -> torch.Tensor:
         self.marked = mask
         return torch.zeros(1, 1, 96, 96)
 
-    def refine(self, features: list[torch.Tensor], marker: torch.Tensor) -> Iuv:
+    def refine(self, features: Pyramid, marker: torch.Tensor) -> Iuv:
         whose = next(
             p for p in self.people if p.iuv.mask is self.marked or p.detection.mask is self.marked
         )
@@ -194,7 +199,7 @@ class TestModel:
         model.predict(PICTURE)
         assert model.stage1.passes == 1
         maps, mask, uv, image = model.stage2.inputs[0]
-        assert [float(level.mean()) for level in maps] == [1, 2]  # not the stride-2 map
+        assert [float(level.mean()) for level in maps] == [4, 8, 16, 32]  # not the stride-2 map
         assert mask.shape == (1, 96, 96) and uv.shape == (1, 96, 96, 2)
         assert image.shape == (1, 3, 192, 192)
 

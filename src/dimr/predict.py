@@ -20,6 +20,7 @@ from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1, picture_to_tensor
+from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_matrix, crop_picture
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
@@ -92,17 +93,12 @@ class Model:
         return self._place(detection, crop, iuv, regression, camera)
 
     def _regress(
-        self, cropped: UInt8[np.ndarray, "S S 3"], features: Sequence[Tensor], iuv: Iuv
+        self, cropped: UInt8[np.ndarray, "S S 3"], features: Pyramid, iuv: Iuv
     ) -> Regression:
         """Stage 2 on a crop whose encoder features stage 1 has already."""
         image = picture_to_tensor(cropped).to(self.stage1.device)
-        encoder = self.stage2.encoder
-        if encoder is self.stage1.network.encoder:
-            channels = encoder.channels
-            assert isinstance(channels, tuple)
-            maps = list(features[1 : 1 + len(channels)])  # [0] is stride 2, stage 1's own
-        else:
-            maps = encoder(image)
+        shared = self.stage2.encoder is self.stage1.network.encoder
+        maps = features.maps if shared else self.stage2.encoder(image)
         mask = torch.from_numpy(iuv.mask)[None].to(image.device)
         uv = torch.from_numpy(iuv.uv)[None].to(image.device)
         return self.stage2.regress_from(maps, mask, uv, image)

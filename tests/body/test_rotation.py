@@ -35,6 +35,17 @@ def test_axis_angle_to_rotmat_agrees_with_scipy():
     np.testing.assert_allclose(axis_angle_to_rotmat(vectors).numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("angle", [0.0, 1e-8, 1e-4, 0.99e-3, 1.01e-3])
+def test_small_angles_are_exact_on_both_sides_of_the_series(angle):
+    vector = angle * torch.tensor([0.6, 0.0, -0.8], dtype=torch.float64)
+    expected = Rotation.from_rotvec(vector.numpy()).as_matrix()
+    rotmat = axis_angle_to_rotmat(vector)
+    np.testing.assert_allclose(rotmat.numpy(), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        rotmat_to_axis_angle(rotmat).numpy(), vector.numpy(), rtol=1e-11, atol=1e-15
+    )
+
+
 @pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-7, 9e-4, 1.1e-3, 1e-2, 3.0, math.pi - 1e-6])
 def test_round_trip_over_angles(angle):
     axis = torch.tensor([0.6, 0.0, -0.8], dtype=torch.float64)

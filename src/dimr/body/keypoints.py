@@ -5,6 +5,8 @@ of LSP, which are also the 14 of the usual evaluation; SPIN's order of Human3.6M
 first.
 """
 
+from collections.abc import Sequence
+
 JOINT_NAMES = (
     "pelvis L_hip R_hip spine1 L_knee R_knee spine2 L_ankle R_ankle spine3 L_foot R_foot neck "
     "L_collar R_collar head L_shoulder R_shoulder L_elbow R_elbow L_wrist R_wrist L_hand R_hand"
@@ -45,7 +47,7 @@ H36M17_EDGES = (
 JOINT_EDGES = tuple((parent, joint) for joint, parent in enumerate(JOINT_PARENTS) if joint)
 
 
-def mirror_table(names: list[str]) -> tuple[int, ...]:
+def mirror_table(names: Sequence[str]) -> tuple[int, ...]:
     """For each name, the index of its other side: L_x and R_x change places."""
     other = {"L_": "R_", "R_": "L_"}
     return tuple(names.index(other.get(name[:2], name[:2]) + name[2:]) for name in names)

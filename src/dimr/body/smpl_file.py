@@ -104,18 +104,18 @@ def _reconstruct_array(cls: type, shape: Any, kind: Any) -> np.ndarray:
     return np.empty((0,), dtype=np.int8)
 
 
-def _reconstruct_from_buffer(buffer: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
+def _reconstruct_from_buffer(buffer: Any, dtype: np.dtype, shape: Any, order: Any) -> np.ndarray:
     """What pickles of protocol 5 call to make an array."""
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
         raise ValueError("the file makes an array of objects; refused")
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
-def _reconstruct_object(cls: type, base: type, state: Any) -> Any:
+def _reconstruct_object(cls: Any, base: type, state: Any) -> Any:
     """What protocols 0 and 1 call to make an empty object."""
     if cls not in (ChumpyArray, scipy.sparse.csc_matrix, scipy.sparse.csr_matrix):
         raise ValueError(f"the file wants an object of {cls!r}; refused")
-    return cls.__new__(cls)
+    return object.__new__(cls)
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:

@@ -12,7 +12,7 @@ SHIPPED = (
 EXTRAS = {
     "demo": ("scikit-image",),
     "paper": ("timm", "torchvision"),
-    "body": ("anny", "fast-simplification"),
+    "body": ("anny",),
     "encoder": ("tflite", "ai-edge-litert"),
 }
 """Extra of pyproject.toml -> the packages that it brings."""

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimr.encoder.blazepose import BlazePoseEncoder
+
 NUM_PARTS = 24
 NORM_GROUPS = 8
 
@@ -69,14 +71,14 @@ class CorrespondenceNet(nn.Module):
     """Top-down decoder on a shared encoder's pyramid.
 
     Args:
-        encoder: maps (B, 3, H, W) in [0, 1] to maps fine to coarse; has `channels`.
+        encoder: its `features` start with a stride-2 map and go on with its pyramid.
         detail_channels: channels of the encoder's stride-2 map.
         widths: channels of the decoder from stride 2 to the coarsest level.
     """
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: BlazePoseEncoder,
         detail_channels: int = 16,
         widths: tuple[int, ...] = (32, 64, 64, 64, 96),
     ) -> None:
@@ -91,6 +93,7 @@ class CorrespondenceNet(nn.Module):
         )
         self.heads = nn.Conv2d(widths[0], 1 + NUM_PARTS + 3 + 2, 1)
         self.centre_head = nn.Conv2d(widths[1], 1, 1)
+        assert self.centre_head.bias is not None
         nn.init.constant_(self.centre_head.bias, -4.0)  # centres are rare pixels
 
     def forward(

@@ -10,6 +10,7 @@ from torch import Tensor
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.people import group_pixels, mask_to_detection
+from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
@@ -55,7 +56,7 @@ class Stage1:
         return next(self.network.parameters()).device
 
     @torch.inference_mode()
-    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> Sequence[Tensor]:
+    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> Pyramid:
         """The encoder's features of a crop: the pass that both stages share."""
         return self.network.encoder.features(picture_to_tensor(picture).to(self.device))
 

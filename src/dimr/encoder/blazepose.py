@@ -76,6 +76,11 @@ class Pyramid(NamedTuple):
     top: Float[Tensor, "B 864 H/32 W/32"]
     """Widened `stride32`, from which the top-down path and the landmark branch start."""
 
+    @property
+    def maps(self) -> list[Tensor]:
+        """Strides 4, 8, 16, 32: what every encoder of `dimr` gives, fine to coarse."""
+        return [self.stride4, self.stride8, self.stride16, self.stride32]
+
 
 class BlazePoseOutput(NamedTuple):
     """The five outputs of the original network, in its order."""
@@ -221,8 +226,7 @@ class BlazePoseEncoder(nn.Module):
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """Maps at strides 4, 8, 16, 32 of RGB pictures in [0, 1]; see `features`."""
-        pyramid = self.features(image)
-        return [pyramid.stride4, pyramid.stride8, pyramid.stride16, pyramid.stride32]
+        return self.features(image).maps
 
 
 class MaskBranch(nn.Module):

@@ -85,12 +85,11 @@ def sample_errors(
         torch.from_numpy(chosen.mask).float()[None, None], side
     )
     iuvs = {"gt": sample.iuv, "predicted": stage1.refine(features, marker)}
-    maps = list(features[1 : 1 + len(stage2.encoder.channels)])
     image = picture_to_tensor(sample.image)
     errors = {}
     for name, iuv in iuvs.items():
         regression = stage2.regress_from(
-            maps, torch.from_numpy(iuv.mask)[None], torch.from_numpy(iuv.uv)[None], image
+            features.maps, torch.from_numpy(iuv.mask)[None], torch.from_numpy(iuv.uv)[None], image
         )
         errors[name] = _errors(sample, iuv, regression, body)
     return errors

@@ -152,7 +152,7 @@ class Atlas:
         if empty.all():
             raise ValueError(f"atlas {self.name!r} covers no texel of {LOOKUP_RESOLUTION}^2")
         nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
-        return nearest.astype(np.int32)
+        return np.asarray(nearest, dtype=np.int32)
 
 
 def load_atlas(path: str | Path | None = None) -> Atlas:

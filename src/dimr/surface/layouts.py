@@ -35,11 +35,15 @@ def shuffled_atlas(atlas: Atlas, seed: int, cells: int = 8) -> Atlas:
     face_uv = np.empty_like(atlas.face_uv)
     for number in np.unique(chart):
         own = chart == number
-        corners = atlas.face_uv[own] * cells - np.float32([number % cells, number // cells]) - 0.5
+        corners = (
+            atlas.face_uv[own] * cells
+            - np.array([number % cells, number // cells], np.float32)
+            - 0.5
+        )
         corners *= TILE_FILL / max(2 * np.abs(corners).max(), 1.0)
         for _ in range(turns[number]):
             corners = np.stack([-corners[..., 1], corners[..., 0]], -1)
-        centre = np.float32([place[number] % cells, place[number] // cells]) + 0.5
+        centre = np.array([place[number] % cells, place[number] // cells], np.float32) + 0.5
         face_uv[own] = (corners + centre) / cells
     return _rearranged(atlas, chart, face_uv, f"{atlas.name}-shuffled-{seed}-{cells}")
 

@@ -58,7 +58,10 @@ class StepLoss(NamedTuple):
 class Task(Protocol):
     """What a stage has to bring to be trained."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """What to train."""
+        ...
 
     def samples(self) -> Dataset:
         """Map-style data set; its item i depends on i alone."""
@@ -72,7 +75,7 @@ class Task(Protocol):
         """Differentiable loss of a batch."""
         ...
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: Any) -> dict[str, float]:
         """Metrics of averaged weights on the fixed validation samples; `score` is minimised."""
         ...
 

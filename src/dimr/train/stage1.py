@@ -142,7 +142,7 @@ def stage1_loss(
         "centre": centre,
         "offset": offset,
     }
-    total = sum(getattr(weights, name) * term for name, term in terms.items())
+    total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
     return StepLoss(total, {name: float(term.detach()) for name, term in terms.items()})
 
 
@@ -166,7 +166,8 @@ class Stage1Task:
         num_validation: int = 256,
         weights: Stage1Weights | None = None,
     ) -> None:
-        self.model = network.to(memory_format=torch.channels_last)
+        self.model = network
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.people = people
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate

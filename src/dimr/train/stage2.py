@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.body.model import BodyModel
@@ -135,7 +135,7 @@ def stage1_answers(
     iuvs = [
         embedding_to_iuv(*each, stage1.table) for each in zip(person, part, position, strict=True)
     ]
-    return list(features[1 : 1 + len(stage1.network.encoder.channels)]), iuvs
+    return features.maps, iuvs
 
 
 class _Stage2Task:
@@ -168,7 +168,7 @@ class _Stage2Task:
         return StepLoss(losses.total, terms)
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: Dimr) -> dict[str, float]:
         """Mean errors on the validation samples."""
         errors = {"mpjpe_mm": [], "pa_mpjpe_mm": []}
         for batch in DataLoader(self.validation, batch_size=32):

@@ -17,7 +17,7 @@ from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
-from dimr.encoder.blazepose import STRIDE2_CHANNELS
+from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
@@ -46,7 +46,10 @@ def weights_folder(name: str | Path) -> Path:
 
 def new_stage1_network(encoder: str = "compact") -> CorrespondenceNet:
     """Pretrained encoder, fresh decoder."""
-    return CorrespondenceNet(build_encoder(encoder), STRIDE2_CHANNELS)
+    built = build_encoder(encoder)
+    if not isinstance(built, BlazePoseEncoder):
+        raise ValueError(f"encoder: stage 1 needs 'compact', got {encoder!r}")
+    return CorrespondenceNet(built, STRIDE2_CHANNELS)
 
 
 def new_stage2(
@@ -111,7 +114,7 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
     state, card = load_weights(path)
     check_card(card, path, stage="stage1", **belongings(body, atlas))
     network = new_stage1_network(card["encoder"])
-    network.load_state_dict(state)
+    _load_state(network, state, path)
     return network
 
 
@@ -136,8 +139,16 @@ def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1
     size = card["head"]
     size["blocks"] = tuple(tuple(block) for block in size["blocks"])
     stage2 = new_stage2(card["variant"], network.encoder, body, atlas, HeadSize(**size))
-    missing, unexpected = stage2.load_state_dict(state, strict=False)
-    missing = [name for name in missing if not name.startswith(ENCODER_PREFIX)]
-    if missing or unexpected:
-        raise ValueError(f"weights: {path} lacks {missing} and has unknown {unexpected}")
+    shared = {
+        f"{ENCODER_PREFIX}{name}": value for name, value in network.encoder.state_dict().items()
+    }
+    _load_state(stage2, {**shared, **state}, path)
     return stage1, stage2.eval()
+
+
+def _load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Strict; a file that does not fit is the user's to mend."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"weights: {path} does not fit the network ({error})") from error

@@ -4,6 +4,8 @@ Everything is placed by the rest-pose position on the body, in units of the body
 so that facing shows: faces, hair, different fronts and backs of shirts, shoes that point.
 """
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Float
 
@@ -82,7 +84,7 @@ def find_landmarks(
     marks["torso_z"] = joints_m[6, 2]
     marks["ground_y"] = low
     marks["toe_z"] = vertices_m[vertices_m[:, 1] < joints_m[7, 1], 2].max()
-    return marks[()]
+    return cast(np.void, marks[()])
 
 
 def skin_colour(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
@@ -121,7 +123,7 @@ def sample_look(rng: np.random.Generator, marks: np.void) -> np.void:
     _sample_below(look, draws[32:48], rng, marks)
     look["folds"] = 0.1 + 0.35 * rng.random()
     look["seed_u"], look["seed_v"] = rng.random(2) * 256
-    return look[()]
+    return cast(np.void, look[()])
 
 
 def _sample_head(look: np.ndarray, draws: np.ndarray) -> None:

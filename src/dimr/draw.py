@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from dimr.body.camera import PerspectiveCamera
-from dimr.image.crop import uncrop_picture
+from dimr.image.crop import picture_centre_px, uncrop_picture
 from dimr.surface.iuv import iuv_to_picture
 from dimr.surface.raster import ZBuffer, rasterize
 from dimr.surface.render import project_to_pixels, shade
@@ -143,7 +143,7 @@ def _mesh_panel(
     width, height = prediction.picture_size
     buffer = ZBuffer.empty(size)
     for index, person in enumerate(prediction.people):
-        camera = PerspectiveCamera(person.focal_px, ((width - 1) / 2, (height - 1) / 2))
+        camera = PerspectiveCamera(person.focal_px, picture_centre_px(width, height))
         points = project_to_pixels(person.vertices_cam_m, camera, (height, width))
         points[:, 0] = (points[:, 0] + 0.5) * (size[1] / width) - 0.5
         points[:, 1] = (points[:, 1] + 0.5) * (size[0] / height) - 0.5

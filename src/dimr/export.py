@@ -24,6 +24,7 @@ from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
+from dimr.image.crop import picture_centre_px
 from dimr.types import Person, Prediction
 
 PERSON_SCHEMA = "dimr-person/1"
@@ -99,7 +100,7 @@ def person_arrays(
         "score": person.score,
         "picture_size_px": picture_size,
         "focal_px": person.focal_px,
-        "principal_px": _principal_px(picture_size),
+        "principal_px": picture_centre_px(*picture_size),
         "camera_crop": person.camera_crop,
         "crop_centre_px": crop.centre_px,
         "crop_side_px": crop.side_px,
@@ -145,7 +146,7 @@ def person_record(
         "camera": {
             "picture_size_px": list(picture_size),
             "focal_px": _numbers(person.focal_px),
-            "principal_px": list(_principal_px(picture_size)),
+            "principal_px": list(picture_centre_px(*picture_size)),
         },
         "crop": {
             "centre_px": _numbers(person.crop.centre_px),
@@ -311,8 +312,3 @@ def _json_bytes(content: Mapping[str, Any]) -> bytes:
 def _numbers(values: Any) -> Any:
     """Plain, rounded numbers: 0.1 mm, 0.006 degrees and 1e-4 pixels are far below any error."""
     return np.round(np.asarray(values, np.float64), 4).tolist()
-
-
-def _principal_px(picture_size: tuple[int, int]) -> tuple[float, float]:
-    """Middle of the picture; integer = pixel centre."""
-    return (picture_size[0] - 1) / 2, (picture_size[1] - 1) / 2

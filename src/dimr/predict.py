@@ -21,7 +21,12 @@ from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1, picture_to_tensor
 from dimr.encoder.blazepose import Pyramid
-from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_matrix, crop_picture
+from dimr.image.crop import (
+    CORRESPONDENCE_STRIDE,
+    crop_matrix,
+    crop_picture,
+    picture_centre_px,
+)
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
 from dimr.surface.iuv import part_seen, vertex_seen, warp_iuv
@@ -58,7 +63,7 @@ class Model:
         """
         height, width = picture.shape[:2]
         camera = PerspectiveCamera(
-            default_focal_px(width, height), ((width - 1) / 2, (height - 1) / 2)
+            default_focal_px(width, height), picture_centre_px(width, height)
         )
         if iuv is None:
             people = [

@@ -15,6 +15,7 @@ from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
     crop_picture,
+    picture_centre_px,
     uncrop_picture,
 )
 from dimr.types import Crop, Detection, Iuv
@@ -64,9 +65,7 @@ class Stage1:
     def find_people(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
         """People of the whole picture, best first."""
         height, width = picture.shape[:2]
-        window = Crop(
-            ((width - 1) / 2, (height - 1) / 2), float(max(width, height)), self.scene_size
-        )
+        window = Crop(picture_centre_px(width, height), float(max(width, height)), self.scene_size)
         stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
             self.encode(crop_picture(picture, window)),

@@ -13,6 +13,11 @@ CORRESPONDENCE_STRIDE = 2
 """Crop pixels per pixel of the IUV that stage 1 predicts and stage 2 wraps."""
 
 
+def picture_centre_px(width: int, height: int) -> tuple[float, float]:
+    """The middle of a picture (x, y), where its principal point is when nothing else is known."""
+    return (width - 1) / 2, (height - 1) / 2
+
+
 def crop_matrix(crop: Crop) -> Float[np.ndarray, "2 3"]:
     """Affine matrix that takes full-picture pixels to crop pixels."""
     scale = crop.size / crop.side_px

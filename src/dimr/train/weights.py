@@ -139,9 +139,7 @@ def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1
     size = card["head"]
     size["blocks"] = tuple(tuple(block) for block in size["blocks"])
     stage2 = new_stage2(card["variant"], network.encoder, body, atlas, HeadSize(**size))
-    shared = {
-        f"{ENCODER_PREFIX}{name}": value for name, value in network.encoder.state_dict().items()
-    }
+    shared = network.encoder.state_dict(prefix=ENCODER_PREFIX)
     _load_state(stage2, {**shared, **state}, path)
     return stage1, stage2.eval()
 

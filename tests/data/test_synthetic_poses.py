@@ -182,6 +182,13 @@ class TestSamplePose:
                 joints = joints_of(draw(seed, name).angles_deg)
                 assert abs(joints[HEAD, 1] - joints[0, 1]) < 0.5
 
+    @pytest.mark.parametrize(("name", "low", "high"), [("bending", 25, 85), ("on_back", 0, 60)])
+    def test_hips_make_up_for_the_trunk_of_those_who_stand(self, name, low, high):
+        """Who bends over keeps the legs plumb; who lies on the back does not hollow it."""
+        hip = anatomy.ANGLES.index("left_hip_flex")
+        mean = np.mean([draw(seed, name).angles_deg[hip] for seed in range(40)])
+        assert low < mean < high
+
     def test_same_numbers_give_the_same_pose(self):
         np.testing.assert_array_equal(draw(5).rotmats, draw(5).rotmats)
 

@@ -7,7 +7,9 @@ import typer
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="stage1, stage2_geometry or stage2.")],
+    recipe: Annotated[
+        str, typer.Argument(help="stage1, stage1_decoder, stage2_geometry, stage2.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
     backgrounds: Annotated[
         Path | None, typer.Option(help="Photos without people, in train/, val/ and test/.")
@@ -16,7 +18,7 @@ def train(
         Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")
     ] = None,
     stage1: Annotated[
-        Path | None, typer.Option(help="Weights folder of stage 1, for stage2.")
+        Path | None, typer.Option(help="Weights folder of stage1, for those that go on.")
     ] = None,
     geometry: Annotated[
         Path | None, typer.Option(help="Weights folder of stage2_geometry, for stage2.")

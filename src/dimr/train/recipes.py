@@ -1,6 +1,7 @@
 """Complete trainings by name: what `dimr train RECIPE` runs.
 
     stage1            correspondence network, from the person-pretrained encoder
+    stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
 
@@ -18,6 +19,7 @@ import torch
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
+from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import Split, SyntheticPeople
 from dimr.network.dimr import HeadSize
@@ -47,7 +49,7 @@ class Run:
     occluders: Path | None = None
     """Folder with train/, val/ and test/ RGBA cut-outs; None: procedural objects."""
     stage1: Path | None = None
-    """Folder with the weights of stage 1 (recipe stage2)."""
+    """Folder with the weights of stage 1 (recipes stage1_decoder and stage2)."""
     geometry: Path | None = None
     """Folder with the weights of a head trained by stage2_geometry (recipe stage2)."""
     steps: int | None = None
@@ -72,13 +74,21 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "ema_decay": 0.995,
             "validate_every": 250,
         },
+        "stage1_decoder": {
+            "steps": 1500,
+            "batch_size": 16,
+            "learning_rate": 2e-3,
+            "clip_norm": 5.0,
+            "ema_decay": 0.995,
+            "validate_every": 250,
+        },
         "stage2_geometry": {
-            "steps": 4000,
+            "steps": 2200,
             "batch_size": 64,
             "learning_rate": 1e-3,
             "validate_every": 500,
         },
-        "stage2": {"steps": 1000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
+        "stage2": {"steps": 600, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
     }[recipe]
     if run.steps is not None:
         chosen["steps"] = run.steps
@@ -134,18 +144,32 @@ def _data_of(run: Run) -> str:
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 1 from the person-pretrained encoder."""
-    network = new_stage1_network()
+    return _train_correspondence("stage1", new_stage1_network(), run, body, atlas)
+
+
+def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """More of stage 1 at half the price: only the decoder learns."""
+    if run.stage1 is None:
+        raise ValueError("stage1_decoder needs the weights of stage1 (--stage1)")
+    network = load_stage1_network(run.stage1, body, atlas)
+    network.encoder.requires_grad_(False)
+    return _train_correspondence("stage1_decoder", network, run, body, atlas)
+
+
+def _train_correspondence(
+    recipe: str, network: CorrespondenceNet, run: Run, body: BodyModel, atlas: Atlas
+) -> dict[str, float]:
     task = Stage1Task(
         network,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
-    settings = settings_of("stage1", run)
+    settings = settings_of(recipe, run)
     best = train(task, settings, run.folder, run.max_minutes, run.workers)
     state, about = _best_state(run.folder)
     network.load_state_dict(state)
-    card = about | {"recipe": "stage1", "data": _data_of(run)}
+    card = about | {"recipe": recipe, "data": _data_of(run)}
     save_stage1(run.folder / "weights", network, body, atlas, card)
     return best
 
@@ -206,6 +230,7 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
 
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1": train_stage1,
+    "stage1_decoder": train_stage1_decoder,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
 }

@@ -186,10 +186,10 @@ class Stage1Task:
         encoder = [p for p in self.model.encoder.parameters() if p.requires_grad]
         mine = {id(p) for p in self.model.encoder.parameters()}
         decoder = [p for p in self.model.parameters() if id(p) not in mine]
-        return [
-            {"params": encoder, "lr": learning_rate * self.encoder_rate},
-            {"params": decoder, "lr": learning_rate},
-        ]
+        groups = [{"params": decoder, "lr": learning_rate}]
+        if encoder:
+            groups.append({"params": encoder, "lr": learning_rate * self.encoder_rate})
+        return groups
 
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
         image = images_to_tensor(batch["image"])

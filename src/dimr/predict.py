@@ -19,13 +19,14 @@ from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_transl
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1, picture_to_tensor
+from dimr.correspondence.stage1 import Stage1
 from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     crop_matrix,
     crop_picture,
     picture_centre_px,
+    picture_to_tensor,
 )
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
@@ -166,8 +167,7 @@ def load(
     body_model = BodyModel.load(None if body is None else Path(body))
     atlas = load_atlas(None)
     stage1, stage2 = load_stages(weights, body_model, atlas)
-    stage1.network.to(place)
-    return Model(body_model.to(place), atlas, stage1, stage2.to(place))
+    return Model(body_model.to(place), atlas, stage1.to(place), stage2.to(place))
 
 
 def parse_device(name: str | torch.device) -> torch.device:

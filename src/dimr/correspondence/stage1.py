@@ -7,23 +7,20 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from dimr.correspondence.confirm import confirm, distinct_people
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.people import group_pixels, mask_to_detection
-from dimr.encoder.blazepose import Pyramid
+from dimr.encoder.blazepose import BlazePose, Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
     crop_picture,
     picture_centre_px,
+    picture_to_tensor,
     uncrop_picture,
 )
 from dimr.types import Crop, Detection, Iuv
-
-
-def picture_to_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
-    """RGB bytes to the encoders' input in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
 
 
 class Stage1:
@@ -35,6 +32,7 @@ class Stage1:
         crop_size: side of a person's crop, pixels.
         scene_size: side to which a whole picture is reduced to find people.
         margin: side of the crop as a multiple of the person's visible box.
+        confirmer: the network that checks whom the first pass found; None believes it.
     """
 
     def __init__(
@@ -44,12 +42,14 @@ class Stage1:
         crop_size: int = 192,
         scene_size: int = 256,
         margin: float = 1.25,
+        confirmer: BlazePose | None = None,
     ) -> None:
         self.network = network.eval()
         self.table = table
         self.crop_size = crop_size
         self.scene_size = scene_size
         self.margin = margin
+        self.confirmer = None if confirmer is None else confirmer.eval()
 
     @property
     def device(self) -> torch.device:
@@ -61,11 +61,30 @@ class Stage1:
         """The encoder's features of a crop: the pass that both stages share."""
         return self.network.encoder.features(picture_to_tensor(picture).to(self.device))
 
+    def to(self, device: torch.device) -> "Stage1":
+        """Moves the networks."""
+        self.network.to(device)
+        if self.confirmer is not None:
+            self.confirmer.to(device)
+        return self
+
     @torch.inference_mode()
     def find_people(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
         """People of the whole picture, best first."""
         height, width = picture.shape[:2]
         window = Crop(picture_centre_px(width, height), float(max(width, height)), self.scene_size)
+        candidates = self._candidates(picture, window)
+        if self.confirmer is None:
+            return candidates
+        windows = [window]  # a close-up fills the picture, and the first pass may see only a part
+        windows += [
+            box_to_crop(person.box_px, self.scene_size, self.margin) for person in candidates
+        ]
+        found = [confirm(self.confirmer, picture, each) for each in windows]
+        return distinct_people([person for person in found if person is not None])
+
+    def _candidates(self, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> list[Detection]:
+        """The first pass: everybody, without a marker."""
         stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
             self.encode(crop_picture(picture, window)),
@@ -76,9 +95,10 @@ class Stage1:
             maps.centre[0].sigmoid().cpu().numpy(),
             maps.offset[0].cpu().numpy(),
         )
+        size = picture.shape[1], picture.shape[0]
         people = []
         for score, mask in found:
-            full = uncrop_picture(mask.astype(np.float32), window, (width, height)) > 0.5
+            full = uncrop_picture(mask.astype(np.float32), window, size) > 0.5
             if full.any():
                 people.append(mask_to_detection(score, full))
         return people

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1, picture_to_tensor
+from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
-from dimr.image.crop import CORRESPONDENCE_STRIDE
+from dimr.image.crop import CORRESPONDENCE_STRIDE, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.types import Detection, Iuv, Regression
 

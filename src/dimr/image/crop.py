@@ -5,12 +5,19 @@ Integer coordinates are pixel centres everywhere (docs/conventions.md, "Pixels")
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Float, Shaped, UInt8
+from torch import Tensor
 
 from dimr.types import Crop
 
 CORRESPONDENCE_STRIDE = 2
 """Crop pixels per pixel of the IUV that stage 1 predicts and stage 2 wraps."""
+
+
+def picture_to_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
+    """RGB bytes to the encoders' input in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
 
 
 def picture_centre_px(width: int, height: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
-from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder
+from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePose, BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
@@ -126,7 +126,8 @@ def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1
     """
     folder = weights_folder(name)
     network = load_stage1_network(folder, body, atlas)
-    stage1 = Stage1(network, surface_table(atlas, body.v_template.cpu().numpy()))
+    table = surface_table(atlas, body.v_template.cpu().numpy())
+    stage1 = Stage1(network, table, confirmer=BlazePose.pretrained())
     path = folder / STAGE2_FILE
     state, card = load_weights(path)
     check_card(

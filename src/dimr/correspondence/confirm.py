@@ -1,0 +1,79 @@
+"""Candidate windows -> people: the original BlazePose network looks again and says yes or no.
+
+The correspondence network finds people anywhere in a picture, but its first training makes it see
+people in flags and helmets. The network that its encoder comes from was trained on real
+photographs of single people: given a window it knows whether somebody is there, where the body
+lies, and the body's outline. Windows are moved the way MediaPipe tracks people: two auxiliary
+landmarks, the middle of the hips and a point on the circle around the whole body, give the next
+window's place, size and rotation.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from dimr.correspondence.people import mask_to_detection
+from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseOutput
+from dimr.image.crop import crop_picture, crop_to_full, picture_to_tensor, uncrop_picture
+from dimr.types import Crop, Detection
+
+MAYBE_PRESENT = 0.2
+"""Presence below which a first look is not followed by a second."""
+PRESENT = 0.5
+"""Presence below which a second look is nobody."""
+SAME_PERSON = 0.5
+"""Mask IoU from which two people are one."""
+HIPS, CIRCLE = 33, 34
+"""The auxiliary landmarks."""
+WINDOW_MARGIN = 1.25
+
+
+def next_window(landmarks_px: Float[np.ndarray, "39 5"], window: Crop) -> Crop | None:
+    """Where MediaPipe would look next; None if the landmarks make no window."""
+    hips, circle = crop_to_full(window, landmarks_px[[HIPS, CIRCLE], :2].astype(np.float64))
+    upwards = circle - hips
+    radius = float(np.hypot(*upwards))
+    if not np.isfinite(radius) or radius < 2:
+        return None
+    angle = float(np.arctan2(upwards[0], -upwards[1]))  # zero when the body stands upright
+    return Crop(tuple(hips.tolist()), 2 * radius * WINDOW_MARGIN, LANDMARK_SIZE, angle)
+
+
+def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> BlazePoseOutput:
+    """The network's answer about one window."""
+    place = next(network.parameters()).device
+    return network(picture_to_tensor(crop_picture(picture, window)).to(place))
+
+
+def confirm(
+    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+) -> Detection | None:
+    """The person in a window, or None. Two looks; the second decides."""
+    first = look(network, picture, window)
+    if float(first.presence[0]) < MAYBE_PRESENT:
+        return None
+    moved = next_window(first.landmarks_px[0].cpu().numpy(), window)
+    if moved is None:
+        return None
+    second = look(network, picture, moved)
+    presence = float(second.presence[0])
+    if presence < PRESENT:
+        return None
+    probability = torch.sigmoid(second.mask_logits[0, 0]).cpu().numpy()
+    size = picture.shape[1], picture.shape[0]
+    mask = uncrop_picture(probability, moved, size) > 0.5
+    return mask_to_detection(presence, mask) if mask.any() else None
+
+
+def distinct_people(found: list[Detection]) -> list[Detection]:
+    """The surest of each group of detections whose masks are much the same."""
+    kept: list[Detection] = []
+    for person in sorted(found, key=lambda detection: -detection.score):
+        if all(_overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
+            kept.append(person)
+    return kept
+
+
+def _overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:
+    """Intersection over the smaller of two masks: a part of somebody is not another person."""
+    return float((mask & other).sum() / min(mask.sum(), other.sum()))

@@ -8,7 +8,13 @@ from dimr.predict import load
 from dimr.surface.atlas import load_atlas
 from dimr.train.checkpoint import load_weights, save_weights
 from dimr.train.loop import LOG
-from dimr.train.recipes import Run, train_stage1, train_stage2, train_stage2_geometry
+from dimr.train.recipes import (
+    Run,
+    train_stage1,
+    train_stage1_decoder,
+    train_stage2,
+    train_stage2_geometry,
+)
 from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, load_stages
 
 
@@ -72,6 +78,16 @@ def test_a_head_of_another_encoder_is_refused(trained, body, atlas, tmp_path):
     save_weights(tmp_path / STAGE2_FILE, *load_weights(trained / STAGE2_FILE))
     with pytest.raises(ValueError, match="made for encoder_hash"):
         load_stages(tmp_path, body, atlas)
+
+
+def test_a_decoder_that_goes_on_leaves_the_shared_encoder_alone(trained, body, atlas, tmp_path):
+    run = Run(folder=tmp_path, stage1=trained, steps=1, validation=2)
+    train_stage1_decoder(run, body, atlas)
+    before, _ = load_weights(trained / STAGE1_FILE)
+    after, card = load_weights(tmp_path / "weights" / STAGE1_FILE)
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed and not any(name.startswith("encoder.") for name in changed)
+    assert card["recipe"] == "stage1_decoder"
 
 
 def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):

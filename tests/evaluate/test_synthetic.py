@@ -71,10 +71,10 @@ class TestChooseDetection:
 
 def test_groups_partition_people_by_what_is_seen():
     errors = [
-        PersonErrors(1.0, 10, 5, 12, 0.9),
-        PersonErrors(0.7, 20, 10, 22, 0.8),
-        PersonErrors(0.6, 40, 20, 42, 0.6),
-        PersonErrors(0.1, 90, 50, 99, 0.3),
+        PersonErrors(1.0, 0.9, 10, 5, 12, 0.9),
+        PersonErrors(0.7, 1.0, 20, 10, 22, 0.8),
+        PersonErrors(0.6, 0.0, 40, 20, 42, 0.6),
+        PersonErrors(0.1, -1.0, 90, 50, 99, 0.3),
     ]
     means = group_means(errors)
     assert {name: number for name, (number, _) in means.items()} == {
@@ -82,9 +82,12 @@ def test_groups_partition_people_by_what_is_seen():
         "visible >= 90 %": 1,
         "visible 50-90 %": 2,
         "visible < 50 %": 1,
+        "facing the camera": 2,
+        "facing elsewhere": 2,
     }
     assert means["visible 50-90 %"][1].mpjpe_mm == 30
     assert means["all"][1].mpjpe_mm == 40
+    assert means["facing elsewhere"][1].mpjpe_mm == 65
 
 
 def test_blind_error_of_equal_people_is_zero():

@@ -21,11 +21,14 @@ from dimr.network.dimr import Dimr
 from dimr.types import Detection, Iuv, Regression
 
 GROUPS = {
-    "all": (0.0, 1.01),
-    "visible >= 90 %": (0.9, 1.01),
-    "visible 50-90 %": (0.5, 0.9),
-    "visible < 50 %": (0.0, 0.5),
+    "all": ("visible_share", 0.0, 1.01),
+    "visible >= 90 %": ("visible_share", 0.9, 1.01),
+    "visible 50-90 %": ("visible_share", 0.5, 0.9),
+    "visible < 50 %": ("visible_share", 0.0, 0.5),
+    "facing the camera": ("facing", 0.5, 1.01),
+    "facing elsewhere": ("facing", -1.01, 0.5),
 }
+"""Name -> (field of `PersonErrors`, from, below)."""
 MIN_BOX_IOU = 0.1
 """A found person whose box overlaps the target's less than this is somebody else."""
 
@@ -34,6 +37,8 @@ class PersonErrors(NamedTuple):
     """Errors of one sample with one kind of IUV."""
 
     visible_share: float
+    facing: float
+    """Cosine between where the body faces and the camera: 1 towards it, -1 away."""
     mpjpe_mm: float
     pa_mpjpe_mm: float
     pve_mm: float
@@ -102,6 +107,7 @@ def _errors(sample: CropSample, iuv: Iuv, regression: Regression, body: BodyMode
     vertices = found.vertices_m, truth.vertices_m
     return PersonErrors(
         sample.visible_share,
+        -float(sample.rotmats[0, 2, 2]),
         float(mpjpe_mm(joints, target)),
         float(pa_mpjpe_mm(joints, target)),
         float(pve_mm(*vertices, joints[:, 0], target[:, 0])),
@@ -113,8 +119,9 @@ def group_means(errors: list[PersonErrors]) -> dict[str, tuple[int, PersonErrors
     """Group -> (number of people, means of their errors); groups without people are left out."""
     rows = np.array(errors, dtype=np.float64).reshape(-1, len(PersonErrors._fields))
     means = {}
-    for name, (low, high) in GROUPS.items():
-        chosen = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
+    for name, (field, low, high) in GROUPS.items():
+        values = rows[:, PersonErrors._fields.index(field)]
+        chosen = rows[(values >= low) & (values < high)]
         if len(chosen):
             means[name] = (len(chosen), PersonErrors(*chosen.mean(0).tolist()))
     return means

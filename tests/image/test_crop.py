@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from dimr.image.crop import (
     crop_to_norm,
     full_to_crop,
     norm_to_crop,
+    pictures_to_tensor,
     uncrop_picture,
 )
 from dimr.types import Crop
@@ -156,3 +158,10 @@ class TestCrop:
     def test_crop_refuses_no_pixels(self):
         with pytest.raises(ValueError, match="size"):
             Crop((0.0, 0.0), 4.0, 0)
+
+
+def test_pictures_to_tensor_keeps_pixels_in_place():
+    images = torch.zeros(1, 4, 6, 3, dtype=torch.uint8)
+    images[0, 1, 2, 0] = 255
+    tensor = pictures_to_tensor(images)
+    assert tensor.shape == (1, 3, 4, 6) and tensor[0, 0, 1, 2] == 1 and tensor.sum() == 1

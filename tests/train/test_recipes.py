@@ -60,6 +60,8 @@ def test_cards_say_what_went_in(trained, body, atlas):
         assert card["body"] == body.content_hash and card["atlas"] == atlas.content_hash
         assert card["licence"] == "Apache-2.0" and card["data"] and card["samples"] > 0
     lines = (trained.parent / LOG).read_text().splitlines()
+    assert card["goes_on_from"]["recipe"] == "stage2_geometry"
+    assert card["goes_on_from"]["samples"] == 64  # of the one step it took, not the recipe's own
     assert {"mpjpe_mm", "pa_mpjpe_mm", "score"} == json.loads(lines[-1])["validation"].keys()
 
 

@@ -8,7 +8,6 @@ from dimr.train.stage1 import (
     Stage1Weights,
     centre_loss,
     centre_map,
-    images_to_tensor,
     offset_map,
     stage1_loss,
 )
@@ -121,10 +120,3 @@ def test_centre_loss_forgives_near_misses():
     far[0, 0, 0] = 9.0
     one = torch.ones(1)
     assert centre_loss(near, target, one) < 0.05 * centre_loss(far, target, one)
-
-
-def test_images_to_tensor_keeps_pixels_in_place():
-    images = torch.zeros(1, 4, 6, 3, dtype=torch.uint8)
-    images[0, 1, 2, 0] = 255
-    tensor = images_to_tensor(images)
-    assert tensor.shape == (1, 3, 4, 6) and tensor[0, 0, 1, 2] == 1 and tensor.sum() == 1

@@ -17,7 +17,12 @@ CORRESPONDENCE_STRIDE = 2
 
 def picture_to_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
     """RGB bytes to the encoders' input in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 255
+    return pictures_to_tensor(torch.from_numpy(np.ascontiguousarray(picture))[None])
+
+
+def pictures_to_tensor(pictures: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
+    """The same for pictures that are stacked already."""
+    return pictures.permute(0, 3, 1, 2).float().div_(255)
 
 
 def picture_centre_px(width: int, height: int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ Each writes checkpoints to its run folder and, at the end, the weights of its be
 import platform
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from dimr.train.loop import BEST, LoopSettings, train
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask
 from dimr.train.weights import (
-    STAGE2_FILE,
+    STAGE1_FILE,
     load_stage1_network,
+    load_stage2,
     new_stage1_network,
     new_stage2,
     save_stage1,
@@ -144,7 +145,7 @@ def _data_of(run: Run) -> str:
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 1 from the person-pretrained encoder."""
-    return _train_correspondence("stage1", new_stage1_network(), run, body, atlas)
+    return _train_correspondence("stage1", new_stage1_network(), run, body, atlas, {})
 
 
 def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -153,11 +154,18 @@ def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, f
         raise ValueError("stage1_decoder needs the weights of stage1 (--stage1)")
     network = load_stage1_network(run.stage1, body, atlas)
     network.encoder.requires_grad_(False)
-    return _train_correspondence("stage1_decoder", network, run, body, atlas)
+    _, before = load_weights(run.stage1 / STAGE1_FILE)
+    about = {"goes_on_from": _history(before)}
+    return _train_correspondence("stage1_decoder", network, run, body, atlas, about)
 
 
 def _train_correspondence(
-    recipe: str, network: CorrespondenceNet, run: Run, body: BodyModel, atlas: Atlas
+    recipe: str,
+    network: CorrespondenceNet,
+    run: Run,
+    body: BodyModel,
+    atlas: Atlas,
+    about: dict[str, Any],
 ) -> dict[str, float]:
     task = Stage1Task(
         network,
@@ -165,11 +173,10 @@ def _train_correspondence(
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
-    settings = settings_of(recipe, run)
-    best = train(task, settings, run.folder, run.max_minutes, run.workers)
-    state, about = _best_state(run.folder)
+    best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
+    state, about_run = _best_state(run.folder)
     network.load_state_dict(state)
-    card = about | {"recipe": recipe, "data": _data_of(run)}
+    card = {**about_run, "recipe": recipe, "data": _data_of(run), **about}
     save_stage1(run.folder / "weights", network, body, atlas, card)
     return best
 
@@ -185,13 +192,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
-    settings = settings_of("stage2_geometry", run)
-    best = train(task, settings, run.folder, run.max_minutes, run.workers)
-    state, about = _best_state(run.folder)
-    model.load_state_dict(state)
-    card = about | {"recipe": "stage2_geometry", "variant": "dimr", "data": "IUVs alone"}
-    save_stage2(run.folder / "weights", model, size, body, atlas, card)
-    return best
+    return _train_head("stage2_geometry", task, size, run, atlas, {"data": "IUVs alone"})
 
 
 def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -202,10 +203,9 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
         )
     network = load_stage1_network(run.stage1, body, atlas)
     stage1 = Stage1(network, surface_table(atlas, body.v_template.numpy()))
-    size = HeadSize()
-    model = new_stage2("dimr", network.encoder, body, atlas, size)
-    head, _ = load_weights(run.geometry / STAGE2_FILE)
-    model.load_state_dict(head, strict=False)
+    model, size, before = load_stage2(
+        run.geometry, network.encoder, body, atlas, recipe="stage2_geometry"
+    )
     task = PictureTask(
         model,
         body,
@@ -214,18 +214,30 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
-    settings = settings_of("stage2", run)
-    best = train(task, settings, run.folder, run.max_minutes, run.workers)
-    state, about = _best_state(run.folder)
-    model.load_state_dict(state)
-    card = about | {
-        "recipe": "stage2",
-        "variant": "dimr",
-        "data": _data_of(run),
-        "head_trained_before": asdict(settings_of("stage2_geometry", run)),
-    }
-    save_stage2(run.folder / "weights", model, size, body, atlas, card)
+    about = {"data": _data_of(run), "goes_on_from": _history(before)}
+    return _train_head("stage2", task, size, run, atlas, about)
+
+
+def _train_head(
+    recipe: str,
+    task: GeometryTask | PictureTask,
+    size: HeadSize,
+    run: Run,
+    atlas: Atlas,
+    about: dict[str, Any],
+) -> dict[str, float]:
+    best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
+    state, about_run = _best_state(run.folder)
+    task.model.load_state_dict(state)
+    card = {**about_run, "recipe": recipe, "variant": "dimr", **about}
+    save_stage2(run.folder / "weights", task.model, size, task.body, atlas, card)
     return best
+
+
+def _history(card: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of its own training, for the card of one that goes on from it."""
+    names = ("recipe", "settings", "samples", "validation", "goes_on_from")
+    return {name: card[name] for name in names if name in card}
 
 
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {

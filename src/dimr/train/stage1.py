@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
-from dimr.image.crop import CORRESPONDENCE_STRIDE
+from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.train.loop import StepLoss
 from dimr.train.markers import rough_marker
 
@@ -104,11 +104,6 @@ class Stage1Samples(Dataset):
         }
 
 
-def images_to_tensor(images: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
-    """Stacked RGB bytes to the encoders' input in [0, 1]."""
-    return images.permute(0, 3, 1, 2).float().div_(255)
-
-
 def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Focal loss of a centre map: positives where the bump peaks, near misses forgiven."""
     positive = (target > 0.99).float()
@@ -192,7 +187,7 @@ class Stage1Task:
         return groups
 
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
-        image = images_to_tensor(batch["image"])
+        image = pictures_to_tensor(batch["image"])
         return model(image.contiguous(memory_format=torch.channels_last), batch["marker"])
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

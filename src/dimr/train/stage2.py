@@ -20,11 +20,11 @@ from dimr.correspondence.decode import embedding_to_iuv
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample, IuvSample, SyntheticPeople
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
+from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, stage2_losses
 from dimr.train.markers import rough_marker
-from dimr.train.stage1 import images_to_tensor
 from dimr.types import Iuv, Regression
 
 
@@ -113,13 +113,14 @@ class PictureSamples(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """`image`, `marker`, the true `mask` and `uv`, and the target's labels."""
         sample = self.people.crop_sample(index)
+        iuv = sample.iuv
         rng = np.random.default_rng([self.people.seed, index])
-        marker = rough_marker(sample.iuv.mask, sample.labels.person_id > 0, rng)
+        marker = rough_marker(iuv.mask, sample.labels.person_id > 0, rng)
         return {
             "image": sample.image,
             "marker": marker[None],
-            "mask": sample.iuv.mask,
-            "uv": sample.iuv.uv,
+            "mask": iuv.mask,
+            "uv": iuv.uv,
             **target_labels(sample),
         }
 
@@ -229,7 +230,7 @@ class PictureTask(_Stage2Task):
         """Features of the shared encoder, IUVs by `predicted`."""
         with torch.no_grad():
             maps, iuvs = stage1_answers(
-                self.stage1, images_to_tensor(batch["image"]), batch["marker"]
+                self.stage1, pictures_to_tensor(batch["image"]), batch["marker"]
             )
         mask = torch.from_numpy(np.stack([iuv.mask for iuv in iuvs]))
         uv = torch.from_numpy(np.stack([iuv.uv for iuv in iuvs]))

@@ -118,6 +118,28 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
     return network
 
 
+def load_stage2(
+    folder: Path, encoder: nn.Module, body: BodyModel, atlas: Atlas, **wanted: str
+) -> tuple[Dimr, HeadSize, dict[str, Any]]:
+    """Stage 2 of a folder of weights around an encoder, its size and its card.
+
+    Args:
+        folder: with STAGE2_FILE.
+        encoder: not in the file; a head trained on IUVs alone takes any.
+        body: must be the one of the card.
+        atlas: must be the one of the card.
+        **wanted: further entries that the card must have.
+    """
+    path = folder / STAGE2_FILE
+    state, card = load_weights(path)
+    check_card(card, path, stage="stage2", **wanted, **belongings(body, atlas))
+    blocks = tuple(tuple(block) for block in card["head"]["blocks"])
+    size = HeadSize(**{**card["head"], "blocks": blocks})
+    model = new_stage2(card["variant"], encoder, body, atlas, size)
+    _load_state(model, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
+    return model, size, card
+
+
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:
     """Both stages around one shared encoder, checked against body and atlas.
 
@@ -128,20 +150,8 @@ def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1
     network = load_stage1_network(folder, body, atlas)
     table = surface_table(atlas, body.v_template.cpu().numpy())
     stage1 = Stage1(network, table, confirmer=BlazePose.pretrained())
-    path = folder / STAGE2_FILE
-    state, card = load_weights(path)
-    check_card(
-        card,
-        path,
-        stage="stage2",
-        encoder_hash=state_hash(network.encoder.state_dict()),
-        **belongings(body, atlas),
-    )
-    size = card["head"]
-    size["blocks"] = tuple(tuple(block) for block in size["blocks"])
-    stage2 = new_stage2(card["variant"], network.encoder, body, atlas, HeadSize(**size))
-    shared = network.encoder.state_dict(prefix=ENCODER_PREFIX)
-    _load_state(stage2, {**shared, **state}, path)
+    encoder_hash = state_hash(network.encoder.state_dict())
+    stage2, _, _ = load_stage2(folder, network.encoder, body, atlas, encoder_hash=encoder_hash)
     return stage1, stage2.eval()
 
 

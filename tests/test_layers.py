@@ -22,7 +22,7 @@ LAYERS = [
     {"data"},
     {"evaluate"},
     {"train"},
-    {"export", "draw"},
+    {"export", "draw", "pages"},
     {"predict"},
     {"commands"},
     {"cli"},

@@ -16,6 +16,7 @@ from dimr.commands.body import body
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
 from dimr.commands.predict import predict
+from dimr.commands.synth import synth
 from dimr.commands.train import train
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
+app.add_typer(synth)
 
 
 def _print_version(wanted: bool) -> bool:

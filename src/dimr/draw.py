@@ -6,6 +6,7 @@ the picture shows and skin that was completed in two colours. The last two show 
 where the picture cuts them off, each person upright in a column of its own and at one scale.
 """
 
+import io
 from collections.abc import Sequence
 
 import cv2
@@ -220,3 +221,33 @@ def _panel(body: UInt8[np.ndarray, "H W 3"], caption: Caption) -> UInt8[np.ndarr
         pen.text((left, 5), text, colour, font)
         left += pen.textlength(text, font)
     return np.asarray(canvas)
+
+
+def contact_sheet(
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, cell_px: int
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Pictures in rows, each reduced to fit a square cell."""
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * cell_px, columns * cell_px, 3), PAPER_RGB, np.uint8)
+    for number, picture in enumerate(pictures):
+        scale = cell_px / max(picture.shape[:2])
+        width, height = (max(1, round(side * scale)) for side in picture.shape[1::-1])
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        top, left = (number // columns) * cell_px, (number % columns) * cell_px
+        cell = cv2.resize(picture, (width, height), interpolation=method)
+        sheet[top : top + height, left : left + width] = cell
+    return sheet
+
+
+def picture_bytes(picture: UInt8[np.ndarray, "H W 3"], suffix: str) -> bytes:
+    """A picture file; JPEG for .jpg and .jpeg, PNG for .png.
+
+    Raises:
+        ValueError: any other suffix.
+    """
+    kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+    if suffix.lower() not in kinds:
+        raise ValueError(f"picture: got suffix {suffix!r}, want one of {', '.join(kinds)}")
+    packed = io.BytesIO()
+    Image.fromarray(picture).save(packed, kinds[suffix.lower()], quality=88)
+    return packed.getvalue()

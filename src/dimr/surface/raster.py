@@ -134,7 +134,17 @@ def rasterize(
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
 def z_draw(
-    points_px, faces, depth_buf, face_buf, bary_buf, id_buf, person_id, perspective, cull, near
+    points_px,
+    faces,
+    depth_buf,
+    face_buf,
+    bary_buf,
+    id_buf,
+    person_id,
+    perspective,
+    cull,
+    near,
+    first_face=0,
 ):
     """Draw a mesh into shared buffers; the unchecked, compiled core of `ZBuffer.draw`.
 
@@ -149,6 +159,7 @@ def z_draw(
         perspective: See `rasterize`.
         cull: See `rasterize`.
         near: See `rasterize`.
+        first_face: Index to write for the first of `faces`, where they are a piece of a mesh.
     """
     height, width = depth_buf.shape
     num_points = points_px.shape[0]
@@ -217,7 +228,7 @@ def z_draw(
                     z_f32 = np.float32(z)
                     if z_f32 < depth_buf[row, col]:
                         depth_buf[row, col] = z_f32
-                        face_buf[row, col] = f
+                        face_buf[row, col] = first_face + f
                         bary_buf[row, col, 0] = b0
                         bary_buf[row, col, 1] = b1
                         bary_buf[row, col, 2] = b2

@@ -47,18 +47,92 @@ def visible_person(depths, covers, cover_depths, inside):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
+def hidden_by(who, depth, depths, covers, cover_depths, inside, first_object):
+    """What stands before one person at each pixel where it would be seen if it were alone.
+
+    Args:
+        who: number of the person.
+        depth: (h, w) of the person drawn alone, inf where it is not.
+        depths: (P, h, w) of everybody.
+        covers: (N, h, w) bool, pixels of objects.
+        cover_depths: (N,) depth of each object.
+        inside: (h, w) bool, False beyond the picture's edge.
+        first_object: code of the first object.
+
+    Returns:
+        (h, w) int8: `who` where the person is seen, another person's number or an object's code
+        where that is nearest, -1 elsewhere.
+    """
+    height, width = depth.shape
+    code = np.full((height, width), -1, np.int8)
+    for row in range(height):
+        for col in range(width):
+            if not (depth[row, col] < np.inf and inside[row, col]):
+                continue
+            nearest, front = np.float64(depth[row, col]), who
+            for p in range(depths.shape[0]):
+                if p != who and depths[p, row, col] < nearest:
+                    nearest, front = np.float64(depths[p, row, col]), p
+            for n in range(covers.shape[0]):
+                if covers[n, row, col] and cover_depths[n] < nearest:
+                    nearest, front = cover_depths[n], first_object + n
+            code[row, col] = front
+    return code
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def part_shares(code, who, face, densepose_of_face):
+    """Visible share of each DensePose part of a person among its pixels that face the camera.
+
+    Args:
+        code: (h, w) as from `hidden_by`.
+        who: number of the person.
+        face: (h, w) of the person drawn alone.
+        densepose_of_face: (F,) uint8.
+
+    Returns:
+        (25,) float32; NaN for parts that would not be seen even if the person were alone.
+    """
+    seen, alone = np.zeros(25, np.int64), np.zeros(25, np.int64)
+    for row in range(code.shape[0]):
+        for col in range(code.shape[1]):
+            if code[row, col] >= 0:
+                part = densepose_of_face[face[row, col]]
+                alone[part] += 1
+                seen[part] += code[row, col] == who
+    shares = np.full(25, np.nan, np.float32)
+    for part in range(25):
+        if alone[part] > 0:
+            shares[part] = seen[part] / alone[part]
+    return shares
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
 def write_labels(
-    person, face, bary, faces, face_uv, template, densepose_of_face, part, uv, position
+    person,
+    who,
+    face,
+    bary,
+    corner_uv,
+    corner_position,
+    nearest_corner,
+    densepose_of_face,
+    part,
+    uv,
+    position,
 ):
-    """Fills part (h, w), uv (h, w, 2) and rest position (h, w, 3) of the visible people.
+    """Fills part (h, w), uv (h, w, 2) and rest position (h, w, 3) of one person's visible pixels.
 
     Args:
         person: (h, w) as from `visible_person`.
-        face: (P, h, w) and
-        bary: (P, h, w, 3) of each person drawn alone.
-        faces: (F, 3) vertex ids.
-        face_uv: (F, 3, 2).
-        template: (V, 3) rest-pose positions.
+        who: the person to label.
+        face: (h, w) and
+        bary: (h, w, 3) of this person drawn alone.
+        corner_uv: (F, 3, 2) place on the atlas of each corner's surface point.
+        corner_position: (F, 3, 3) rest-pose position of each corner's surface point.
+        nearest_corner: (F,) bool: corners lie on both sides of a seam, so take the nearest one.
         densepose_of_face: (F,) uint8.
         part: output, zero.
         uv: output, zero.
@@ -67,17 +141,22 @@ def write_labels(
     height, width = person.shape
     for row in range(height):
         for col in range(width):
-            who = person[row, col]
-            if who < 0:
+            if person[row, col] != who:
                 continue
-            f = face[who, row, col]
+            f = face[row, col]
             part[row, col] = densepose_of_face[f]
+            best = 0
+            for corner in range(1, 3):
+                if bary[row, col, corner] > bary[row, col, best]:
+                    best = corner
             for corner in range(3):
-                weight = bary[who, row, col, corner]
+                weight = bary[row, col, corner]
+                if nearest_corner[f]:
+                    weight = np.float32(1 if corner == best else 0)
                 for axis in range(2):
-                    uv[row, col, axis] += weight * face_uv[f, corner, axis]
+                    uv[row, col, axis] += weight * corner_uv[f, corner, axis]
                 for axis in range(3):
-                    position[row, col, axis] += weight * template[faces[f, corner], axis]
+                    position[row, col, axis] += weight * corner_position[f, corner, axis]
             for axis in range(2):
                 uv[row, col, axis] = min(max(uv[row, col, axis], 0.0), 1.0)
 

@@ -7,6 +7,18 @@ from dataclasses import dataclass
 class SyntheticConfig:
     """Probabilities and ranges; the defaults are what the shipped weights learnt from."""
 
+    bank_poses: float = 0.6
+    """Share of poses from motion capture (where a bank is there); the others are procedural."""
+    extreme_poses: float = 0.06
+    """Share of targets in an extreme pose."""
+    hug: float = 0.06
+    """Share of crops in which somebody embraces the target."""
+    garments: float = 0.5
+    """Share of people in real garments (where a wardrobe is there); the others are painted."""
+    dark_clothes: float = 0.1
+    loose_clothes: float = 0.12
+    low_light: float = 0.06
+    """Share of pictures that are dark."""
     frontal_share: float = 0.7
     """Share of people whose yaw is within 60 degrees of frontal; the others face anywhere."""
     elevation_deg: tuple[float, float] = (-20.0, 45.0)
@@ -41,9 +53,11 @@ class SyntheticConfig:
     """What hides more of the target than this leaves is taken away."""
     min_visible_pixels: int = 60
     """The same, in pixels of the labels' grid."""
-    scene_people: tuple[float, ...] = (0.08, 0.27, 0.25, 0.2, 0.12, 0.08)
-    """Probabilities of 0 .. 5 people in a scene."""
-    scene_height: tuple[float, float] = (0.12, 2.0)
+    scene_people: tuple[float, ...] = (0.06, 0.2, 0.2, 0.17, 0.13, 0.1, 0.06, 0.05, 0.03)
+    """Probabilities of 0 .. 8 people in a scene."""
+    scene_groups: float = 0.4
+    """Probability that a further person of a scene stands with an earlier one."""
+    scene_height: tuple[float, float] = (0.16, 1.6)
     """Height of a standing person over the side of the scene, log-uniform."""
     photo: float = 0.7
     """Probability of a photo as background where a folder is given."""
@@ -53,6 +67,10 @@ class SyntheticConfig:
             shares = getattr(self, name)
             if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
                 raise ValueError(f"{name}: got {shares}, want probabilities that sum to 1")
-        for name in ("frontal_share", "close_up", "picture_edge", "table_top", "photo"):
+        for name in (
+            "bank_poses", "extreme_poses", "hug", "garments", "dark_clothes", "loose_clothes",
+            "low_light", "frontal_share", "close_up", "picture_edge", "table_top", "photo",
+            "object_in_front", "scene_groups",
+        ):  # fmt: skip
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, want a probability")

@@ -3,7 +3,8 @@
 Entry point of the generator. A sample depends on its numbers alone, not on what was drawn before,
 in which process, or in which order; it is byte-identical every time (with the same versions of the
 libraries and the same files in the optional folders). The splits "train", "val" and "test" draw
-from different streams of random numbers for every seed and index, and each has its own textures.
+from different streams of random numbers for every seed and index, and each has its own motion
+clips, garments and textures.
 """
 
 from pathlib import Path
@@ -12,29 +13,35 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import UInt8
 
-from dimr.body.camera import NEAR_M, fit_weak
+from dimr.body.camera import fit_weak
 from dimr.body.model import BodyModel
-from dimr.data.synthetic import background, compose, figure, looks, objects, paint, photo, staging
+from dimr.data.synthetic import background, compose, objects, photo, shading, staging
 from dimr.data.synthetic.config import SyntheticConfig
+from dimr.data.synthetic.drawing import AloneLayers, Layer
+from dimr.data.synthetic.dressing import Stylist
 from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.pose_bank import PoseBank
 from dimr.data.synthetic.samples import (
+    OBJECT,
     CropSample,
     DenseLabels,
     IuvSample,
+    Occlusion,
     PeopleLabels,
     SceneSample,
 )
-from dimr.data.synthetic.staging import Placed, Stage, Window, to_pixels
+from dimr.data.synthetic.staging import Placed, Stage
 from dimr.data.synthetic.textures import TextureBank
+from dimr.data.synthetic.wardrobe import Wardrobe
 from dimr.image.crop import CORRESPONDENCE_STRIDE
 from dimr.surface.atlas import Atlas
-from dimr.surface.raster import z_draw
 
 __all__ = [
     "CropSample",
     "DenseLabels",
     "IuvSample",
+    "Occlusion",
     "PeopleLabels",
     "SceneSample",
     "Split",
@@ -64,6 +71,7 @@ class SyntheticPeople:
         split: one of `Split`; samples of different splits share nothing either. Give each split
             its own folders.
         config: probabilities.
+        poses: pose bank made by `dimr synth poses`; None: the one that ships.
     """
 
     def __init__(
@@ -76,6 +84,7 @@ class SyntheticPeople:
         seed: int = 0,
         split: str = "train",
         config: SyntheticConfig | None = None,
+        poses: Path | None = None,
     ) -> None:
         if size < 16 or size % CORRESPONDENCE_STRIDE:
             raise ValueError(f"size: got {size}, want an even number of pixels, at least 16")
@@ -87,50 +96,43 @@ class SyntheticPeople:
         self.config = config or SyntheticConfig()
         self._split_number = get_args(Split).index(split)
         self._tailor = Tailor(body, atlas)
-        self._stage = Stage(self._tailor, self.config)
+        self._stage = Stage(self._tailor, self.config, PoseBank.load(split, poses))
         self._photos = load_folder(backgrounds, "RGB", LONGEST_PHOTO_PX)
         self._cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
         rng = self._rng(_TEXTURES, 0)
         self._bank = TextureBank(rng)
-        marks = self._tailor.landmarks
-        self._wardrobe = [
-            self._tailor.dress(looks.sample_look(rng, marks)) for _ in range(NUM_READY_MADE)
-        ]
-        half = size // CORRESPONDENCE_STRIDE
-        layers = 1 + max(len(self.config.others), len(self.config.scene_people))
-        self._half_depth = np.empty((layers, half, half), np.float32)
-        self._half_face = np.empty((layers, half, half), np.int32)
-        self._half_bary = np.empty((layers, half, half, 3), np.float32)
-        self._half_id = np.empty((half, half), np.int32)
-        self._depth = np.empty((size, size), np.float32)
-        self._face = np.empty((size, size), np.int32)
-        self._bary = np.empty((size, size, 3), np.float32)
-        self._person = np.empty((size, size), np.int32)
+        wardrobe = Wardrobe.load(split)
+        if wardrobe.body_hash != body.content_hash:
+            wardrobe = None  # garments fit the open body alone
+        self._stylist = Stylist(body, atlas, self._tailor, wardrobe, self.config)
+        self._ready_made = [self._stylist.sample(rng) for _ in range(NUM_READY_MADE)]
+        most = max(len(self.config.others) + 1, len(self.config.scene_people))
+        self._alone = AloneLayers(size // CORRESPONDENCE_STRIDE, most)
+        self._layer = Layer(size)
 
     def crop_sample(self, index: int) -> CropSample:
         """A crop around one target, with up to three other people and three objects."""
         rng = self._rng(_CROP, index)
         count = 1 + staging.pick(rng, self.config.others)
-        wardrobe = [looks.sample_look(rng, self._tailor.landmarks) for _ in range(count)]
-        crop = self._stage.crop(rng, [self._tailor.dress(look) for look in wardrobe])
+        crop = self._stage.crop(rng, [self._stylist.sample(rng) for _ in range(count)])
         things = self._objects(rng, crop)
+        things.sort(key=lambda thing: -thing.depth_m)
         inside = _inside(crop.edges_norm, self.size)
         half_inside = _inside(crop.edges_norm, self.size // CORRESPONDENCE_STRIDE)
         alphas = [thing.coverage(self.size) for thing in things]
         covers = [compose.halve_cover(alpha) for alpha in alphas]
-        self._draw_layers(crop.people, crop.window)
-        people, kept, hidden = self._keep_target_visible(crop.people, things, covers, half_inside)
-        person, shares = hidden
+        self._alone.draw(crop.people, crop.window, self._stylist.textures)
+        people, kept, (person, shares) = self._keep_target_visible(
+            crop.people, things, covers, half_inside
+        )
         seen = [k for k in people if k == 0 or shares[k] > 0]
         renumber = _renumber(seen, len(people))
-        labels = self._labels(renumber[person], seen)
-        placed = [crop.people[k] for k in people]
+        labels = self._alone.labels(renumber[person], crop.people, seen)
+        occlusion = self._occlusion(crop, seen, things, covers, kept, half_inside)
         image, person_id = self._picture(
             rng,
-            placed,
-            [wardrobe[k] for k in people],
-            crop.window,
-            crop.world_to_camera,
+            [crop.people[k] for k in people],
+            crop,
             [things[k] for k in kept],
             [alphas[k] for k in kept],
             horizon=float(rng.random() * 1.3 - 0.1),
@@ -140,37 +142,39 @@ class SyntheticPeople:
         person_id = renumber[person_id]
         boxes, centres = compose.visible_boxes(person_id, len(seen))
         about = PeopleLabels(boxes, centres, shares[seen])
-        return CropSample(image, person_id, labels, about, **self._target(crop))
+        return CropSample(
+            image, person_id, labels, about, **self._target(crop), occlusion=occlusion
+        )
 
     def scene_sample(self, index: int) -> SceneSample:
-        """A picture with 0 to 5 people of very different size."""
+        """A picture with 0 to 8 people of very different size."""
         rng = self._rng(_SCENE, index)
         count = staging.pick(rng, self.config.scene_people)
-        wardrobe = [looks.sample_look(rng, self._tailor.landmarks) for _ in range(count)]
-        people, window, world_to_camera, horizon = self._stage.scene(
-            rng, [self._tailor.dress(look) for look in wardrobe]
-        )
+        scene = self._stage.scene(rng, [self._stylist.sample(rng) for _ in range(count)])
+        people = scene.people
         things = []
         for _ in range(staging.pick(rng, self.config.objects)):
             depth = FRONT_M
             if people and rng.random() < 0.5:  # between people
-                who = people[int(rng.random() * count)]
-                depth = float(who.figure.joints_m[0, 2] + who.translation_m[2]) + 0.4
+                depth = people[int(rng.random() * len(people))].depth_m + 0.4
             place, extent = 2 * rng.random(2) - 1, staging.log_uniform(rng, (0.06, 0.6))
             things.append(objects.sample_occluder(rng, place, extent, depth, self._cutouts))
+        things.sort(key=lambda thing: -thing.depth_m)
         alphas = [thing.coverage(self.size) for thing in things]
         covers = [compose.halve_cover(alpha) for alpha in alphas]
-        self._draw_layers(people, window)
+        self._alone.draw(people, scene.window, self._stylist.textures)
         half = self.size // CORRESPONDENCE_STRIDE
         person, visible, alone = self._hide(
-            range(count), things, covers, range(len(things)), np.ones((half, half), np.bool_)
+            range(len(people)),
+            things,
+            covers,
+            range(len(things)),
+            np.ones((half, half), np.bool_),
         )
-        seen = [k for k in range(count) if visible[k] > 0]
-        renumber = _renumber(seen, count)
-        labels = self._labels(renumber[person], seen)
-        image, person_id = self._picture(
-            rng, people, wardrobe, window, world_to_camera, things, alphas, horizon
-        )
+        seen = [k for k in range(len(people)) if visible[k] > 0]
+        renumber = _renumber(seen, len(people))
+        labels = self._alone.labels(renumber[person], people, seen)
+        image, person_id = self._picture(rng, people, scene, things, alphas, scene.horizon)
         person_id = renumber[person_id]
         boxes, centres = compose.visible_boxes(person_id, len(seen))
         shares = (visible[seen] / np.maximum(alone[seen], 1)).astype(np.float32)
@@ -179,22 +183,22 @@ class SyntheticPeople:
     def iuv_sample(self, index: int) -> IuvSample:
         """The target's visible IUV and parameters only; neighbours behind the target are left out.
 
-        Bodies wear a few clothes here, too, so that silhouettes are those of `crop_sample`.
+        Bodies are dressed here, too, so that silhouettes are those of `crop_sample`.
         """
         rng = self._rng(_IUV, index)
         count = 1 + staging.pick(rng, self.config.others)
         outfits = (rng.random(count) * NUM_READY_MADE).astype(np.int64)
-        pushes = [self._wardrobe[outfit] for outfit in outfits]
-        crop = self._stage.crop(rng, pushes, only_nearer=True)
+        wardrobe = [self._ready_made[outfit] for outfit in outfits]
+        crop = self._stage.crop(rng, wardrobe, only_nearer=True)
         half = self.size // CORRESPONDENCE_STRIDE
         things = self._objects(rng, crop)
         covers = [thing.coverage(half) >= 128 for thing in things]
-        self._draw_layers(crop.people, crop.window)
+        self._alone.draw(crop.people, crop.window, self._stylist.textures)
         inside = _inside(crop.edges_norm, half)
         _, _, (person, shares) = self._keep_target_visible(crop.people, things, covers, inside)
         mask = person == 0
         person[~mask] = -1
-        labels = self._labels(person, [0])
+        labels = self._alone.labels(person, crop.people, [0])
         return IuvSample(mask, labels.uv, float(shares[0]), **self._target(crop))
 
     def _rng(self, kind: int, index: int) -> np.random.Generator:
@@ -230,24 +234,12 @@ class SyntheticPeople:
             things.append(objects.sample_occluder(rng, place, extent, depth, self._cutouts))
         return things
 
-    def _draw_layers(self, people: list[Placed], window: Window) -> None:
-        """Draws each person alone on the labels' grid."""
-        half = self.size // CORRESPONDENCE_STRIDE
-        for layer, placed in enumerate(people):
-            points = _project(placed, window, half)
-            depth, face = self._half_depth[layer], self._half_face[layer]
-            depth.fill(np.inf)
-            z_draw(
-                points, self._tailor.faces, depth, face, self._half_bary[layer], self._half_id,
-                0, True, True, NEAR_M,
-            )  # fmt: skip
-
     def _hide(self, people, things, covers, kept, inside):
         """`compose.visible_person` of some people (by layer) and some things."""
         half = self.size // CORRESPONDENCE_STRIDE
         chosen = np.array([covers[k] for k in kept], np.bool_).reshape(-1, half, half)
         depths = np.array([things[k].depth_m for k in kept], np.float64)
-        return compose.visible_person(self._half_depth[list(people)], chosen, depths, inside)
+        return compose.visible_person(self._alone.depth[list(people)], chosen, depths, inside)
 
     def _keep_target_visible(self, placed, things, covers, inside):
         """Takes away objects, then people, until enough of the target is seen.
@@ -270,50 +262,48 @@ class SyntheticPeople:
             else:
                 people.pop()
 
-    def _labels(self, person: np.ndarray, layers: list[int]) -> DenseLabels:
+    def _occlusion(self, crop, seen, things, covers, kept, inside) -> Occlusion:
+        """What hides the target; `seen` are the layers that get numbers in the labels."""
         half = self.size // CORRESPONDENCE_STRIDE
-        part = np.zeros((half, half), np.uint8)
-        uv, position = np.zeros((half, half, 2), np.float32), np.zeros((half, half, 3), np.float32)
-        tailor = self._tailor
-        compose.write_labels(
-            person, self._half_face[layers], self._half_bary[layers], tailor.faces, tailor.face_uv,
-            tailor.template, tailor.densepose_of_face, part, uv, position,
-        )  # fmt: skip
-        return DenseLabels(person, part, uv, position)
+        chosen = np.array([covers[k] for k in kept], np.bool_).reshape(-1, half, half)
+        depths = np.array([things[k].depth_m for k in kept], np.float64)
+        alone = self._alone
+        code = compose.hidden_by(
+            0, alone.depth[0], alone.depth[seen], chosen, depths, inside, OBJECT
+        )
+        shares = compose.part_shares(
+            code, 0, alone.layers[0].face, crop.people[0].dressed.outfit.densepose_of_face
+        )
+        target = crop.people[0]
+        places = crop.window.to_norm(target.figure.vertices_m + target.translation_m)
+        low, high = np.maximum(crop.edges_norm[:2], -1), np.minimum(crop.edges_norm[2:], 1)
+        within = ((places >= low) & (places <= high)).all(1)
+        return Occlusion(code, shares, float(within.mean()))
 
     def _picture(
-        self, rng, people, wardrobe, window, world_to_camera, things, alphas, horizon
+        self, rng, people, view, things, alphas, horizon
     ) -> tuple[UInt8[np.ndarray, "S S 3"], np.ndarray]:
-        """Image and person of each of its pixels."""
-        size, bank, tailor = self.size, self._bank, self._tailor
+        """Image and person of each of its pixels; `things` from far to near."""
+        size, bank, layer = self.size, self._bank, self._layer
         if self._photos and rng.random() < self.config.photo:
             image = background.photo_background(rng, size, self._photos, bank)
         else:
             image = background.procedural_background(rng, size, bank, horizon)
-        self._depth.fill(np.inf)
-        self._person.fill(-1)
-        normals = np.empty((len(people), *tailor.template.shape), np.float32)
+        if rng.random() < 0.75:
+            up = view.world_to_camera[:, 1]
+            spots = [spot for placed in people for spot in _feet_px(placed, view, up, size)]
+            shading.floor_shadow(image, spots, 0.2 + 0.5 * rng.random())
+        layer.clear()
         for who, placed in enumerate(people):
-            points = _project(placed, window, size)
-            z_draw(
-                points, tailor.faces, self._depth, self._face, self._bary, self._person,
-                who, True, True, NEAR_M,
-            )  # fmt: skip
-            normals[who] = figure.vertex_normals(placed.figure.vertices_m, tailor.faces)
-        if people:
-            paint.paint_people(
-                image, self._face, self._bary, self._person, tailor.faces, tailor.part_of_face,
-                tailor.template, normals, np.array(wardrobe, looks.LOOK), tailor.landmarks,
-                bank.grey[0], _lights(rng, world_to_camera),
-            )  # fmt: skip
-        person_id = self._person.astype(np.int8)
-        order = sorted(range(len(things)), key=lambda k: -things[k].depth_m)
-        for k in order:
-            colours = things[k].colours(rng, size, bank, self._photos)
-            compose.cover_picture(
-                image, person_id, self._depth, alphas[k], colours, things[k].depth_m
-            )
-        return photo.degrade(rng, image, bank), person_id
+            layer.draw(placed, view.window, who, self._stylist.textures)
+        lights = shading.sample_lights(rng, view.world_to_camera)
+        layer.paint(image, people, self._tailor, self._stylist.textures, bank.grey[0], lights)
+        person_id = layer.person.astype(np.int8)
+        for thing, alpha in zip(things, alphas, strict=True):
+            colours = thing.colours(rng, size, bank, self._photos)
+            compose.cover_picture(image, person_id, layer.depth, alpha, colours, thing.depth_m)
+        dark = rng.random() < self.config.low_light
+        return photo.degrade(rng, image, bank, dark), person_id
 
     def _target(self, crop: staging.Crop) -> dict[str, np.ndarray]:
         target = crop.people[0]
@@ -334,11 +324,19 @@ def _renumber(seen: list[int], count: int) -> np.ndarray:
     return table
 
 
-def _project(placed: Placed, window: Window, size: int) -> np.ndarray:
-    return to_pixels(
-        placed.figure.vertices_m, placed.translation_m, window.centre[0], window.centre[1],
-        window.side, size,
-    )  # fmt: skip
+def _feet_px(placed: Placed, view, up: np.ndarray, size: int) -> list[tuple[float, float, float]]:
+    """(x, y, radius) of the shadow below each joint that is near the floor, in pixels."""
+    joints = placed.figure.joints_m + placed.translation_m
+    height = joints @ up
+    floor = height.min() - 0.03
+    spots = []
+    for joint in np.nonzero(height < floor + 0.25)[0]:
+        below = joints[joint] - up * (height[joint] - floor)
+        if below[2] < 0.1:
+            continue
+        x, y = (view.window.to_norm(below[None])[0] + 1) * (size / 2) - 0.5
+        spots.append((float(x), float(y), float(0.17 / below[2] / view.window.side * size)))
+    return spots
 
 
 def _inside(edges_norm: np.ndarray, size: int) -> np.ndarray:
@@ -347,16 +345,3 @@ def _inside(edges_norm: np.ndarray, size: int) -> np.ndarray:
     cols = (centre >= edges_norm[0]) & (centre <= edges_norm[2])
     rows = (centre >= edges_norm[1]) & (centre <= edges_norm[3])
     return rows[:, None] & cols[None]
-
-
-def _lights(rng: np.random.Generator, world_to_camera: np.ndarray) -> np.ndarray:
-    """Ambient light and two directional ones, see `paint.paint_people`."""
-    lights = np.zeros((3, 6))
-    warmth = 0.1 * rng.normal() * np.array([1.0, 0.1, -1.0])
-    lights[0, 3:] = (0.3 + 0.35 * rng.random()) * (1 - 0.6 * warmth)
-    for k, strength in ((1, 0.35 + 0.5 * rng.random()), (2, 0.25 * rng.random())):
-        above_in_front = np.array([0, 1.0, 0.6])
-        direction = world_to_camera @ (rng.standard_normal(3) + above_in_front)
-        lights[k, :3] = direction / max(np.linalg.norm(direction), 1e-6)
-        lights[k, 3:] = strength * (1 + warmth)
-    return lights

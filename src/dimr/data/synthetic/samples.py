@@ -35,6 +35,24 @@ class PeopleLabels(NamedTuple):
     """Visible pixels over those that would be if nobody and nothing else were there."""
 
 
+OBJECT = 64
+"""`Occlusion.hidden_by` from here on is an object, counted from far to near."""
+
+
+class Occlusion(NamedTuple):
+    """How much of the target can be seen, and what hides the rest."""
+
+    hidden_by: Int8[np.ndarray, "h h"]
+    """Of each label pixel that would show the target if nothing else were there: 0 where it does,
+    the number in `PeopleLabels` of the person or OBJECT + n of the object before it; -1 in all
+    other places."""
+    part_visible_share: Float32[np.ndarray, "25"]
+    """Visible share of each DensePose part's pixels; NaN for parts that face away or lie outside
+    of the crop."""
+    in_picture_share: float
+    """Share of the body's vertices that project into the crop and the picture."""
+
+
 class CropSample(NamedTuple):
     """A crop around one target, who is person 0."""
 
@@ -51,6 +69,7 @@ class CropSample(NamedTuple):
     """Weak perspective (s, tx, ty) fitted to the joints."""
     keypoints_norm: Float32[np.ndarray, "24 2"]
     """Joints projected by the true, perspective camera, crop-normalised."""
+    occlusion: Occlusion
 
     @property
     def iuv(self) -> Iuv:
@@ -65,7 +84,7 @@ class CropSample(NamedTuple):
 
 
 class SceneSample(NamedTuple):
-    """A picture with 0 to 5 people of any size."""
+    """A picture with 0 to 8 people of any size."""
 
     image: UInt8[np.ndarray, "S S 3"]
     person_id: Int8[np.ndarray, "S S"]

@@ -9,11 +9,14 @@ from typing import NamedTuple, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
+from dimr.data.synthetic import hugging
 from dimr.data.synthetic.anatomy import rotation
 from dimr.data.synthetic.config import SyntheticConfig
+from dimr.data.synthetic.dressing import Dressed
 from dimr.data.synthetic.figure import Figure, Tailor
+from dimr.data.synthetic.pose_bank import PoseBank
 from dimr.data.synthetic.poses import sample_pose
 
 PELVIS = 0
@@ -33,6 +36,7 @@ FOCUS_PARTS: dict[str, tuple[int, ...]] = {
 """SMPL parts that a close-up is about."""
 EDGE_SHARE = 0.65
 """Probability that a side of a close-up that the picture's edge may cut is cut by it."""
+EMBRACE_TRIES = 4
 FOCUS_SHARES = (0.2, 0.22, 0.26, 0.16, 0.12, 0.04)
 
 
@@ -49,10 +53,16 @@ class Window(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A figure with its place before the camera."""
+    """A figure in its clothes, with its place before the camera."""
 
     figure: Figure
     translation_m: Float[np.ndarray, "3"]
+    dressed: Dressed
+
+    @property
+    def depth_m(self) -> float:
+        """Of the pelvis."""
+        return float(self.figure.joints_m[PELVIS, 2] + self.translation_m[2])
 
 
 class Crop(NamedTuple):
@@ -65,6 +75,16 @@ class Crop(NamedTuple):
     """x0, y0, x1, y1: where the full picture ends, window-normalised."""
     box_norm: Float[np.ndarray, "4"]
     """The target's part that the crop is about, window-normalised."""
+
+
+class Scene(NamedTuple):
+    """What a whole picture shows."""
+
+    people: list[Placed]
+    window: Window
+    world_to_camera: Float[np.ndarray, "3 3"]
+    horizon: float
+    """Row of the horizon as a share of the height."""
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -117,10 +137,13 @@ class Stage:
     Args:
         tailor: the body's arrays.
         config: probabilities.
+        bank: motion capture of one split; None: procedural poses only.
     """
 
-    def __init__(self, tailor: Tailor, config: SyntheticConfig) -> None:
-        self.tailor, self.config = tailor, config
+    def __init__(
+        self, tailor: Tailor, config: SyntheticConfig, bank: PoseBank | None = None
+    ) -> None:
+        self.tailor, self.config, self.bank = tailor, config, bank
         part = tailor.part_of_vertex
         self.all_vertices = np.arange(len(part))
         self.focus_vertices = [
@@ -137,40 +160,63 @@ class Stage:
         roll = float(rng.normal() * self.config.roll_deg)
         return rotation(2, roll) @ rotation(0, 180 + elevation)
 
+    def yaw_deg(self, rng: np.random.Generator) -> float:
+        """Where somebody faces; 0 is towards the camera."""
+        if rng.random() < self.config.frontal_share:
+            return 120 * rng.random() - 60
+        return 60 + 240 * rng.random()
+
     def person(
         self,
         rng: np.random.Generator,
         world_to_camera: Float[np.ndarray, "3 3"],
-        pushed: Float32[np.ndarray, "V 3"] | None,
+        dressed: Dressed,
+        *,
+        attitude: str | None = None,
+        yaw_deg: float | None = None,
+        extreme: bool = False,
     ) -> Figure:
-        """A figure of random pose, shape and yaw, in camera axes."""
+        """A figure of random shape in camera axes; pose and yaw are random unless given."""
         betas = rng.standard_normal(10).clip(-MAX_BETA, MAX_BETA)
         tailor = self.tailor
-        pose = sample_pose(rng, tailor.rest_joints(betas), tailor.parents)
-        if rng.random() < self.config.frontal_share:
-            yaw = 120 * rng.random() - 60
-        else:
-            yaw = 60 + 240 * rng.random()
+        pose = sample_pose(
+            rng,
+            tailor.rest_joints(betas),
+            tailor.parents,
+            bank=self.bank,
+            bank_share=self.config.bank_poses,
+            attitude_name=attitude,
+            extreme=extreme,
+        )
+        yaw = self.yaw_deg(rng) if yaw_deg is None else yaw_deg
         rotmats = pose.rotmats
         rotmats[0] = world_to_camera @ rotation(1, yaw) @ rotmats[0]
-        return tailor.figure(rotmats, betas, pushed)
+        return tailor.figure(rotmats, betas, dressed.outfit, dressed.pushed)
 
     def crop(
-        self,
-        rng: np.random.Generator,
-        pushes: list[Float32[np.ndarray, "V 3"] | None],
-        only_nearer: bool = False,
+        self, rng: np.random.Generator, wardrobe: list[Dressed], only_nearer: bool = False
     ) -> Crop:
-        """A target (first of `pushes`) with neighbours, and the window around it.
+        """A target (first of `wardrobe`) with neighbours, and the window around it.
 
         Args:
             rng: source of all randomness.
-            pushes: clothes of each person, see `Tailor.dress`.
+            wardrobe: clothes of each person.
             only_nearer: leave out neighbours that stand behind the target.
         """
         config = self.config
         world_to_camera = self.camera(rng)
-        target = self.person(rng, world_to_camera, pushes[0])
+        embrace = hugging.sample_embrace(rng) if rng.random() < config.hug else None
+        if len(wardrobe) < 2:
+            embrace = None
+        yaw = self.yaw_deg(rng)
+        target = self.person(
+            rng,
+            world_to_camera,
+            wardrobe[0],
+            attitude=embrace and embrace.target_attitude,
+            yaw_deg=yaw,
+            extreme=rng.random() < config.extreme_poses,
+        )
         close = rng.random() < config.close_up
         distance = log_uniform(rng, config.close_distance_m if close else config.distance_m)
         reach = -float((target.vertices_m[:, 2] - target.joints_m[PELVIS, 2]).min())
@@ -184,15 +230,53 @@ class Stage:
         side = extent * (low + (high - low) * rng.random())
         shift = (2 * rng.random(2) - 1) * config.box_shift * side
         window = Window((box[:2] + box[2:]) / 2 + shift, side)
-        people = [Placed(target, translation)]
-        for pushed in pushes[1:]:
-            placed = self._neighbour(rng, people[0], world_to_camera, pushed, only_nearer)
+        people = [Placed(target, translation, wardrobe[0])]
+        others = wardrobe[1:]
+        if embrace is not None:
+            people.append(
+                self._embracing(rng, people[0], embrace, yaw, world_to_camera, others[0])
+            )
+            others = others[1:]
+        for dressed in others:
+            placed = self._neighbour(rng, people[0], world_to_camera, dressed, only_nearer)
             if placed is not None:
                 people.append(placed)
         scale, offset = 2 / side, np.tile(window.centre, 2)
         return Crop(
             people, window, world_to_camera, (edges - offset) * scale, (box - offset) * scale
         )
+
+    def _embracing(
+        self,
+        rng: np.random.Generator,
+        target: Placed,
+        embrace: hugging.Embrace,
+        yaw_deg: float,
+        world_to_camera: Float[np.ndarray, "3 3"],
+        dressed: Dressed,
+    ) -> Placed:
+        """Whoever embraces the target: the closest fit of a few attempts."""
+        heading = np.deg2rad(yaw_deg + embrace.direction_deg)
+        direction = world_to_camera @ np.array([np.sin(heading), 0, np.cos(heading)])
+        best, best_score = None, np.inf
+        for _ in range(EMBRACE_TRIES):
+            figure = self.person(
+                rng,
+                world_to_camera,
+                dressed,
+                attitude=embrace.attitude,
+                yaw_deg=yaw_deg + embrace.yaw_deg,
+            )
+            lift = _lift_to_floor(figure, target.figure, world_to_camera[:, 1])
+            distance, excess = hugging.closest_distance_m(
+                target.figure.joints_m, figure.joints_m + lift, direction
+            )
+            score = distance + 5 * excess
+            if score < best_score:
+                place = target.translation_m + direction * distance + lift
+                best, best_score = Placed(figure, place, dressed), score
+        assert best is not None
+        return best
 
     def _focus(
         self,
@@ -225,14 +309,13 @@ class Stage:
         rng: np.random.Generator,
         target: Placed,
         world_to_camera: Float[np.ndarray, "3 3"],
-        pushed: Float32[np.ndarray, "V 3"] | None,
+        dressed: Dressed,
         only_nearer: bool,
     ) -> Placed | None:
         """Somebody in front of, beside or behind the target, on the same floor."""
         kind = rng.random()
-        target_depth = target.figure.joints_m[PELVIS, 2] + target.translation_m[2]
         if kind < 0.34:  # in front
-            nearer = min(0.3 + 1.1 * rng.random(), 0.6 * target_depth)
+            nearer = min(0.3 + 1.1 * rng.random(), 0.6 * target.depth_m)
             across, farther = rng.normal() * 0.4, -nearer
         elif kind < 0.7:  # beside
             side = 1 if rng.random() < 0.5 else -1
@@ -242,19 +325,14 @@ class Stage:
                 return None
             farther = 0.4 + 5 * rng.random() ** 2
             across = rng.normal() * (0.4 + 0.25 * farther)
-        figure = self.person(rng, world_to_camera, pushed)
-        up = world_to_camera[:, 1]
-        floor = (target.figure.joints_m @ up).min()
-        own_floor = (figure.joints_m @ up).min()
+        figure = self.person(rng, world_to_camera, dressed)
         # World axes of the floor: x to the camera's right, -z away from the camera.
         offset = world_to_camera @ np.array([across, 0.05 * rng.normal(), -farther])
-        translation = target.translation_m + offset + up * (floor - own_floor)
-        return Placed(figure, translation)
+        lift = _lift_to_floor(figure, target.figure, world_to_camera[:, 1])
+        return Placed(figure, target.translation_m + offset + lift, dressed)
 
-    def scene(
-        self, rng: np.random.Generator, pushes: list[Float32[np.ndarray, "V 3"] | None]
-    ) -> tuple[list[Placed], Window, Float[np.ndarray, "3 3"], float]:
-        """People of very different size: (people, window, world to camera, horizon row share)."""
+    def scene(self, rng: np.random.Generator, wardrobe: list[Dressed]) -> Scene:
+        """People of very different size."""
         config = self.config
         world_to_camera = self.camera(rng)
         side = 2 * np.tan(np.deg2rad(12 + 26 * rng.random()))
@@ -262,18 +340,31 @@ class Stage:
         horizon = 0.15 + 0.5 * rng.random()
         camera_height = 0.55 + 0.7 * rng.random() ** 2 if rng.random() < 0.75 else None
         people: list[Placed] = []
-        for pushed in pushes:
-            figure = self.person(rng, world_to_camera, pushed)
+        for dressed in wardrobe:
+            if people and rng.random() < config.scene_groups:
+                friend = people[int(rng.random() * len(people))]
+                placed = self._neighbour(rng, friend, world_to_camera, dressed, False)
+                if placed is not None and placed.depth_m > NEAREST_M:
+                    people.append(placed)
+                continue
+            figure = self.person(rng, world_to_camera, dressed)
             height = log_uniform(rng, config.scene_height)
             reach = -float((figure.vertices_m[:, 2] - figure.joints_m[PELVIS, 2]).min())
             depth = max(STANDING_M / (height * side), reach * 1.1 + NEAREST_M)
             height = STANDING_M / (depth * side)
-            x = (rng.random() - 0.5) * (1 + 0.3 * min(height, 1.0))
+            x = (rng.random() - 0.5) * (0.95 + 0.25 * min(height, 1.0))
             if camera_height is not None:  # one floor for all, the pelvis 0.55 heights above it
                 y = horizon - 0.5 + (camera_height - 0.55 + 0.04 * rng.normal()) * height
             else:
                 y = (rng.random() - 0.5) * (1 + 0.3 * height)
             y = float(np.clip(y, -0.5 - 0.35 * height, 0.5 + 0.38 * height))
             pelvis = np.array([x * side, y * side, 1.0]) * depth
-            people.append(Placed(figure, pelvis - figure.joints_m[PELVIS]))
-        return people, window, world_to_camera, horizon
+            people.append(Placed(figure, pelvis - figure.joints_m[PELVIS], dressed))
+        return Scene(people, window, world_to_camera, horizon)
+
+
+def _lift_to_floor(
+    figure: Figure, other: Figure, up: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "3"]:
+    """What puts two figures' lowest joints on one floor when their model origins coincide."""
+    return up * ((other.joints_m @ up).min() - (figure.joints_m @ up).min())

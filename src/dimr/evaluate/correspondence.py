@@ -1,0 +1,213 @@
+"""How good stage 1 is: whom it finds, which pixels it takes for them, which surface it sees there.
+
+Everything is measured through the whole of stage 1, as a user gets it: people are found on the
+picture, the one whose mask fits the target best is looked at again, and its IUV is carried back to
+the picture. Somebody who is not found has no pixels: mask IoU 0, no surface point right.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from dimr.correspondence.stage1 import Stage1
+from dimr.data.synthetic.samples import CropSample, SceneSample
+from dimr.evaluate.geodesic import Geodesics, geodesic_point_similarity
+from dimr.evaluate.synthetic import mask_iou
+from dimr.image.crop import crop_picture, full_to_crop
+from dimr.surface.atlas import Atlas
+from dimr.surface.parts import MIRROR_DENSEPOSE
+from dimr.types import Detection, Iuv
+
+RIGHT_M = 0.05
+"""A pixel is right when its surface point is at most this far from the true one, along the skin."""
+MIN_IOU = 0.1
+"""A found person whose mask fits the target's less is somebody else."""
+AP_IOU = 0.5
+SMALLEST_PX = 48
+"""Visible people whose box is smaller than this are neither asked for nor held against anybody."""
+TORSO = (1, 2)
+"""DensePose's back and front of the torso."""
+SIDE_OF_PART = np.sign(MIRROR_DENSEPOSE - np.arange(25))
+SIDE_OF_PART[[23, 24]] = 0
+"""1, -1: parts of left and right limbs; 0: no side, or halves of one thing (the head)."""
+
+
+class CorrespondenceScore(NamedTuple):
+    """Of one target."""
+
+    found: bool
+    yaw_deg: float
+    """0: faces the camera."""
+    face_visible: bool
+    mask_iou: float
+    right_share: float
+    """Of the visible pixels: surface point within `RIGHT_M`."""
+    gps: float
+    """Mean geodesic point similarity of the visible pixels."""
+    wrong_side: float
+    """Of the visible pixels: torso or limb labelled with the opposite side."""
+    wrong_torso: float
+    """Of the visible torso pixels that are called torso: front for back or back for front. NaN
+    without any."""
+    wrong_limb: float
+    """Of the visible limb pixels that are called limb: left for right or right for left."""
+
+
+class SceneResult(NamedTuple):
+    """Found people of one scene, best first, against those who are there."""
+
+    scores: Float[np.ndarray, "D"]
+    matched: list[int]
+    """Number of the person each found one is; -1 nobody."""
+    visible_share: Float[np.ndarray, "P"]
+    asked_for: Bool[np.ndarray, "P"]
+
+
+def look_at(
+    stage1: Stage1,
+    picture: UInt8[np.ndarray, "H W 3"],
+    detection: Detection,
+    size: tuple[int, int],
+) -> Iuv:
+    """Stage 1's second look at somebody, carried back to the picture.
+
+    Args:
+        stage1: as shipped or trained.
+        picture: the whole picture.
+        detection: who is meant.
+        size: (height, width) of the result, a whole fraction of the picture's.
+    """
+    crop = stage1.refine_crop(detection)
+    iuv = stage1.refine(
+        stage1.encode(crop_picture(picture, crop)), stage1.marker(detection.mask, crop)
+    )
+    stride = picture.shape[0] / size[0]
+    rows, cols = np.mgrid[: size[0], : size[1]]
+    full = np.stack([cols, rows], axis=-1) * stride + (stride - 1) / 2
+    place = full_to_crop(crop, full.reshape(-1, 2))
+    small = np.rint((place + 0.5) * iuv.mask.shape[0] / crop.size - 0.5).astype(np.int64)
+    inside = ((small >= 0) & (small < iuv.mask.shape[0])).all(1)
+    c, r = small.clip(0, iuv.mask.shape[0] - 1).T
+    mask = (iuv.mask[r, c] & inside).reshape(size)
+    return Iuv(mask, np.where(mask[..., None], iuv.uv[r, c].reshape(*size, 2), 0))
+
+
+def score_crop(
+    sample: CropSample, stage1: Stage1, atlas: Atlas, geodesics: Geodesics
+) -> CorrespondenceScore:
+    """Scores of a crop's target, found on the crop as if it were a whole picture."""
+    target = sample.iuv
+    found = stage1.find_people(sample.image)
+    chosen = best_fit(found, sample.person_id == 0)
+    yaw = sample.rotmats[0][:, 2]
+    yaw_deg = float(np.degrees(np.arctan2(yaw[0], -yaw[2])))
+    part, position = sample.labels.part[target.mask], sample.labels.position_m[target.mask]
+    face_visible = bool((sample.labels.part[target.mask] >= 23).sum() >= 12 and abs(yaw_deg) < 75)
+    if chosen is None:
+        return CorrespondenceScore(
+            False, yaw_deg, face_visible, 0.0, 0.0, 0.0, 0.0, np.nan, np.nan
+        )
+    iuv = look_at(stage1, sample.image, chosen, target.mask.shape)
+    labelled = iuv.mask[target.mask]
+    uv = iuv.uv[target.mask][labelled]
+    face, bary = atlas.uv_to_surface(uv)
+    corners = geodesics.vertices_m[atlas.faces[face]]
+    distance = np.full(len(labelled), np.inf)
+    distance[labelled] = geodesics.distance_m(
+        np.einsum("nk,nkc->nc", bary, corners), position[labelled].astype(np.float64)
+    )
+    sides = compare_sides(atlas.densepose_of_face[face].astype(np.int64), part[labelled])
+    torso, limb = sides[part[labelled] <= 2], sides[part[labelled] > 2]
+    return CorrespondenceScore(
+        True,
+        yaw_deg,
+        face_visible,
+        mask_iou(iuv.mask, target.mask),
+        float((distance <= RIGHT_M).mean()),
+        float(geodesic_point_similarity(distance).mean()),
+        float((sides < 0).sum() / len(labelled)),
+        _share_wrong(torso),
+        _share_wrong(limb),
+    )
+
+
+def compare_sides(found: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """-1 where a DensePose part is on the opposite side of the true one, 1 on the same, 0 neither.
+
+    Sides: front and back of the torso; left and right of arms, hands, legs and feet.
+    """
+    both_torso = np.isin(found, TORSO) & np.isin(part, TORSO)
+    limbs = SIDE_OF_PART[found] * SIDE_OF_PART[part]
+    return np.where(both_torso, np.where(found == part, 1, -1), limbs)
+
+
+def best_fit(found: Sequence[Detection], mask: Bool[np.ndarray, "H W"]) -> Detection | None:
+    """The found person whose mask fits best; None if none does."""
+    fits = [mask_iou(person.mask, mask) for person in found]
+    if not fits or max(fits) < MIN_IOU:
+        return None
+    return found[int(np.argmax(fits))]
+
+
+def score_scene(sample: SceneSample, stage1: Stage1) -> SceneResult:
+    """Matches the people that stage 1 finds in a scene with those who are there.
+
+    Masks are those of the second look. Greedy, best score first, at mask IoU `AP_IOU`.
+    """
+    size = sample.labels.person_id.shape
+    masks, scores = [], []
+    for detection in stage1.find_people(sample.image):
+        masks.append(look_at(stage1, sample.image, detection, size).mask)
+        scores.append(detection.score)
+    count = len(sample.people.visible_share)
+    truth = [sample.labels.person_id == who for who in range(count)]
+    matched, free = [-1] * len(masks), set(range(count))
+    order = np.argsort(np.negative(scores), kind="stable")
+    for number in order:
+        fits = {who: mask_iou(masks[number], truth[who]) for who in free}
+        who = max(fits, key=lambda each: fits[each], default=None)
+        if who is not None and fits[who] >= AP_IOU:
+            matched[number] = who
+            free.discard(who)
+    box = sample.people.box_px
+    asked_for = (box[:, 2:] - box[:, :2]).max(1, initial=0) >= SMALLEST_PX
+    return SceneResult(
+        np.array(scores)[order],
+        [matched[number] for number in order],
+        sample.people.visible_share,
+        asked_for,
+    )
+
+
+def average_precision(results: Sequence[SceneResult], hidden_only: bool = False) -> float:
+    """Area under the interpolated precision-recall curve over all scenes.
+
+    Args:
+        results: of many scenes.
+        hidden_only: ask only for people who are more than half hidden.
+
+    Found people that match somebody who is not asked for do not count at all.
+    """
+    scores, hits, wanted = [], [], 0
+    for result in results:
+        asked_for = result.asked_for & ((result.visible_share < 0.5) if hidden_only else np.True_)
+        wanted += int(asked_for.sum())
+        for score, who in zip(result.scores, result.matched, strict=True):
+            if who < 0 or asked_for[who]:
+                scores.append(score)
+                hits.append(who >= 0)
+    if wanted == 0:
+        return float("nan")
+    order = np.argsort(np.negative(scores), kind="stable")
+    true = np.cumsum(np.array(hits, bool)[order])
+    precision = true / np.arange(1, len(true) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    recall = np.concatenate([[0], true / wanted])
+    return float((np.diff(recall) * precision).sum())
+
+
+def _share_wrong(sides: np.ndarray) -> float:
+    decided = sides != 0
+    return float((sides[decided] < 0).mean()) if decided.any() else float("nan")

@@ -1,0 +1,142 @@
+"""Pictures and numbers of `dimr synth`: labels drawn, a page of statistics."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from dimr.body.keypoints import JOINT_NAMES
+from dimr.data.synthetic.samples import OBJECT, CropSample, SceneSample
+from dimr.data.synthetic.statistics import PictureStatistics, histogram_distances
+from dimr.data.synthetic.survey import LIMBS, LIMBS_OF_JOINTS, RealCrops, Survey, pose_gaps
+from dimr.surface.iuv import iuv_to_picture
+from dimr.train.checkpoint import write_atomically
+from dimr.types import Iuv
+
+OBJECT_RGB, PERSON_RGB = (120, 120, 120), (235, 235, 235)
+COLOURS = {"synthetic": "tab:blue", "photographs": "tab:orange"}
+
+
+def label_picture(sample: CropSample | SceneSample) -> UInt8[np.ndarray, "S S 3"]:
+    """IUV of the target, white where a person hides it, grey where an object does.
+
+    For scenes: everybody's IUV.
+    """
+    side = sample.image.shape[0]
+    if isinstance(sample, SceneSample):
+        picture = iuv_to_picture(Iuv(sample.labels.person_id >= 0, sample.labels.uv))
+        return cv2.resize(picture, (side, side), interpolation=cv2.INTER_NEAREST)
+    picture = iuv_to_picture(sample.iuv)
+    code = sample.occlusion.hidden_by
+    picture[code > 0] = PERSON_RGB
+    picture[code >= OBJECT] = OBJECT_RGB
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_NEAREST)
+
+
+def summary(
+    found: Survey, crops: RealCrops | None, looks: dict[str, PictureStatistics]
+) -> dict[str, Any]:
+    """The numbers of the page."""
+    half = len(found.limbs_norm) // 2
+    numbers: dict[str, Any] = {
+        "count": len(found.yaw_deg),
+        "yaw_within_60_deg": float((np.abs(found.yaw_deg) < 60).mean()),
+        "tilt_beyond_60_deg": float((found.tilt_deg > 60).mean()),
+        "hidden_share": _quantiles(found.hidden_share),
+        "in_picture_share": _quantiles(found.in_picture_share),
+        "height_share": _quantiles(found.height_share),
+        "joint_seen": dict(zip(JOINT_NAMES, found.joint_seen.round(3).tolist(), strict=True)),
+        "looks": {name: _numbers(each) for name, each in looks.items()},
+        "pose_gap_synthetic": _quantiles(
+            pose_gaps(found.limbs_norm[:half], found.limbs_norm[half:])
+        ),
+    }
+    if crops is not None:
+        complete = crops.limbs_seen.all(1)
+        numbers["real"] = {
+            "count": len(crops.pictures),
+            "limb_labelled": dict(
+                zip(LIMBS, crops.limbs_seen.mean(0).round(3).tolist(), strict=True)
+            ),
+            "pose_gap_to_synthetic": _quantiles(
+                pose_gaps(crops.limbs_px[complete], found.limbs_norm)
+            ),
+            "looks_distance": histogram_distances(looks["synthetic"], looks["photographs"]),
+        }
+    return numbers
+
+
+def draw_page(
+    path: Path, found: Survey, crops: RealCrops | None, looks: dict[str, PictureStatistics]
+) -> None:
+    """Nine panels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(3, 3, figsize=(14, 11))
+    for place, (values, title, bins) in zip(
+        axes.flat,
+        (
+            (found.yaw_deg, "yaw (0 = to the camera), degrees", np.linspace(-180, 180, 37)),
+            (found.tilt_deg, "spine from upright, degrees", np.linspace(0, 180, 37)),
+            (found.height_share, "longer side of the visible box / crop", np.linspace(0, 1, 26)),
+            (found.hidden_share, "hidden share of the target", np.linspace(0, 1, 26)),
+            (found.in_picture_share, "share of the body in the picture", np.linspace(0, 1, 26)),
+        ),
+        strict=False,
+    ):
+        place.hist(values, bins)
+        place.set_title(title)
+    joints, gaps, light, colour = axes.flat[5:]
+    places = np.arange(len(LIMBS))
+    joints.bar(places - 0.2, found.joint_seen[LIMBS_OF_JOINTS], 0.4, label="synthetic: seen")
+    half = len(found.limbs_norm) // 2
+    bins = np.linspace(0, 1, 41)
+    own = pose_gaps(found.limbs_norm[:half], found.limbs_norm[half:])
+    gaps.hist(own, bins, density=True, alpha=0.6, label="synthetic to synthetic")
+    if crops is not None:
+        seen, complete = crops.limbs_seen.mean(0), crops.limbs_seen.all(1)
+        joints.bar(places + 0.2, seen, 0.4, label="photographs: labelled")
+        to_synthetic = pose_gaps(crops.limbs_px[complete], found.limbs_norm)
+        gaps.hist(to_synthetic, bins, density=True, alpha=0.6, label="photographs to synthetic")
+    joints.set_xticks(places, LIMBS, rotation=60)
+    joints.set_title("limb joints in sight")
+    gaps.set_title("2D pose: distance to the nearest (in spreads)")
+    for name, each in looks.items():
+        light.plot(np.linspace(0, 1, 64), each.lightness, COLOURS[name], label=f"{name}: light")
+        style = {"linestyle": "--", "label": f"{name}: saturation"}
+        light.plot(np.linspace(0, 1, 64), each.saturations, COLOURS[name], **style)
+        colour.plot(np.linspace(-1, 1, 64), each.lab_a, COLOURS[name], label=f"{name}: a*")
+        style = {"linestyle": "--", "label": f"{name}: b*"}
+        colour.plot(np.linspace(-1, 1, 64), each.lab_b, COLOURS[name], **style)
+    light.set_title("lightness and saturation")
+    colour.set_title("Lab a*, b*")
+    colour.set_xlim(-0.4, 0.4)
+    for place in (joints, gaps, light, colour):
+        place.legend(fontsize=8)
+    figure.tight_layout()
+    packed = io.BytesIO()
+    figure.savefig(packed, format="png", dpi=80)
+    pyplot.close(figure)
+    write_atomically(path, packed.getvalue())
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    shares = (0.05, 0.25, 0.5, 0.75, 0.95)
+    return {
+        f"p{round(100 * share)}": round(float(np.quantile(values, share)), 4) for share in shares
+    }
+
+
+def _numbers(statistics: PictureStatistics) -> dict[str, Any]:
+    """Those that are no histograms."""
+    return {
+        name: np.round(value, 3).tolist()
+        for name, value in statistics._asdict().items()
+        if np.ndim(value) == 0 or len(value) == 3
+    }

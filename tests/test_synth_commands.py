@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dimr.cli import app
+
+RUN = CliRunner()
+
+
+def run(*words):
+    result = RUN.invoke(app, [str(word) for word in ("synth", *words)])
+    return result
+
+
+class TestShow:
+    def test_sheet_has_the_asked_cells(self, tmp_path):
+        out = tmp_path / "sheet.png"
+        result = run("show", "clean", "-o", out, "--count", 3, "--columns", 2, "--cell", 64)
+        assert result.exit_code == 0, result.output
+        assert Image.open(out).size == (128, 128)
+
+    def test_labels_stand_below(self, tmp_path):
+        out = tmp_path / "sheet.png"
+        run("show", "scenes", "-o", out, "--count", 3, "--columns", 2, "--cell", 64, "--labels")
+        assert Image.open(out).size == (128, 256)
+
+    def test_unknown_subset(self, tmp_path):
+        result = run("show", "crowd", "-o", tmp_path / "a.png")
+        assert isinstance(result.exception, ValueError) and "subset" in str(result.exception)
+
+    def test_unknown_kind_of_picture(self, tmp_path):
+        result = run("show", "clean", "-o", tmp_path / "a.gif", "--count", 1)
+        assert isinstance(result.exception, ValueError) and "suffix" in str(result.exception)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestStats:
+    def test_numbers_and_page(self, tmp_path):
+        result = run("stats", "-o", tmp_path, "--count", 6, "--subset", "clean")
+        assert result.exit_code == 0, result.output
+        numbers = json.loads((tmp_path / "stats.json").read_text())
+        assert numbers["count"] == 6 and numbers["hidden_share"]["p95"] <= 0.02
+        assert Image.open(tmp_path / "stats.png").size[0] > 800
+
+    def test_scenes_have_no_target(self, tmp_path):
+        result = run("stats", "-o", tmp_path, "--subset", "scenes")
+        assert "crops" in str(result.exception)
+
+
+class TestWrite:
+    def test_files_hold_the_sample(self, tmp_path):
+        assert run("write", "object", "-o", tmp_path, "--limit", 1).exit_code == 0
+        with np.load(tmp_path / "000.npz") as arrays:
+            assert arrays["labels_uv"].shape == (128, 128, 2)
+            assert len(str(arrays["sha256"])) == 64
+        assert Image.open(tmp_path / "000.png").size == (256, 256)
+
+    def test_goes_on_where_it_stopped(self, tmp_path):
+        run("write", "clean", "-o", tmp_path, "--limit", 1)
+        before = (tmp_path / "000.npz").stat().st_mtime_ns
+        run("write", "clean", "-o", tmp_path, "--limit", 2)
+        assert (tmp_path / "000.npz").stat().st_mtime_ns == before
+        assert (tmp_path / "001.npz").exists()
+
+
+@pytest.mark.parametrize("option", ["--count", "--columns", "--cell"])
+def test_counts_are_positive(tmp_path, option):
+    result = run("show", "clean", "-o", tmp_path / "a.png", option, 0)
+    assert f"{option}: got 0" in str(result.exception)

@@ -43,7 +43,7 @@ def procedural_background(
         clutter = 12
     for _ in range(int(rng.random() ** 2 * clutter)):
         _clutter(rng, image, bank, horizon)
-    out_of_focus = rng.random() < 0.4
+    out_of_focus = rng.random() < 0.35
     if out_of_focus:
         image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
     if rng.random() < 0.3:
@@ -82,8 +82,8 @@ def _cut(
 
 def _tint(rng: np.random.Generator) -> UInt8[np.ndarray, "1 256 3"]:
     """Another time of day, other paint: gain and gamma of each channel."""
-    gamma = np.exp(0.3 * rng.normal() + 0.1 * rng.standard_normal(3))
-    gain = 1 + 0.1 * rng.standard_normal(3)
+    gamma = np.exp(0.3 * rng.normal() + 0.04 * rng.standard_normal(3))
+    gain = 1 + 0.05 * rng.standard_normal(3)
     ramp = (np.arange(256) / 255)[:, None] ** gamma * gain * 255
     return ramp.clip(0, 255).astype(np.uint8)[None]
 

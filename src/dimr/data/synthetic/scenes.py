@@ -4,6 +4,7 @@ A scene is drawn once, large, with a camera that looks level; so the horizon is 
 walls are planes through the vanishing point, and things on the floor shrink with the distance.
 """
 
+import colorsys
 from typing import NamedTuple
 
 import cv2
@@ -91,11 +92,15 @@ def _soften(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _muted(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """A wall or floor colour of a brightness between `low` and `high`."""
-    colour = random_colour(rng, 0.85)
-    grey = colour.mean()
-    colour = grey + (colour - grey) * (0.15 + 0.5 * rng.random())
-    return colour * ((low + (high - low) * rng.random()) / max(grey, 1.0))
+    """A wall or floor colour of a brightness between `low` and `high`: warm, grey, rarely cold."""
+    kind = rng.random()
+    if kind < 0.72:
+        hue = 0.09 + 0.03 * rng.normal()
+    else:
+        hue = 0.57 + 0.05 * rng.normal() if kind < 0.87 else rng.random()
+    saturation = 0.4 * rng.random() ** 1.5
+    colour = np.array(colorsys.hsv_to_rgb(hue % 1, saturation, 1.0))
+    return colour * ((low + (high - low) * rng.random()) / colour.mean())
 
 
 def _surface(

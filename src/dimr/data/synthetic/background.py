@@ -46,8 +46,8 @@ def procedural_background(
     out_of_focus = rng.random() < 0.35
     if out_of_focus:
         image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
-    if rng.random() < 0.3:
-        for _ in range(1 + int(rng.random() * 4)):
+    if rng.random() < 0.25:
+        for _ in range(1 + int(rng.random() * 3)):
             _limb_like(rng, image)
     return image
 
@@ -189,6 +189,7 @@ def _limb_like(rng: np.random.Generator, image: np.ndarray) -> None:
     for _ in range(1 + (rng.random() < 0.5)):
         points.append(points[-1] + (rng.random(2) - 0.5) * 0.7 * size)
     width = size * (0.02 + 0.09 * rng.random())
+    for end in (points[0], points[-1]):
+        solids.ball(image, end, np.full(2, 0.5 * width), colour, 0.0)
     for start, end in pairwise(points):
-        solids.ball(image, end, np.full(2, 0.5 * width), colour * 0.9, 0.0)
         solids.column(image, start, end, width * np.array([1.0, 0.9]), colour)

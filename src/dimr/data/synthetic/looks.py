@@ -249,7 +249,7 @@ def _sample_hair(look: np.ndarray, rng: np.random.Generator, feminine: bool) -> 
         look["bald_spot"] = 0.5 + 0.6 * draws[11]
     if curly and 0.3 < style < 0.64 and draws[6] < 0.5:  # a round head of curls
         look["hair_m"] = 0.03 + 0.05 * draws[8]
-        look["hair_back"], look["hair_side"] = 0.0, 0.3
+        look["hair_back"], look["hair_side"], look["bun"] = 0.0, 0.3, 0
 
 
 def _sample_hat(look: np.ndarray, rng: np.random.Generator, feminine: bool) -> None:

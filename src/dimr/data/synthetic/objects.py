@@ -44,13 +44,15 @@ class Occluder:
             return cv2.warpAffine(
                 np.ascontiguousarray(self.picture[..., 3]), self._matrix(size), (size, size)
             )
-        alpha = np.zeros((size, size), np.uint8)
+        fine = 2 * size  # thin bars must not get thicker on small pictures
+        alpha = np.zeros((fine, fine), np.uint8)
         contours = [piece.contour for piece in self.pieces]
         if self.contour_norm is not None:
             contours.append(self.contour_norm)
         for contour in contours:
-            fixed = np.round(_to_px(contour, size) * (1 << solids.SHIFT)).astype(np.int32)
-            cv2.fillPoly(alpha, [fixed], 255, cv2.LINE_AA, solids.SHIFT)
+            fixed = np.round(_to_px(contour, fine) * (1 << solids.SHIFT)).astype(np.int32)
+            cv2.fillPoly(alpha, [fixed], 255, cv2.LINE_8, solids.SHIFT)
+        alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
         sigma = self.softness_norm * size / 2
         return cv2.GaussianBlur(alpha, (0, 0), sigma) if sigma > 0.3 else alpha
 

@@ -226,7 +226,7 @@ def sample_below(
     hip, knee, ankle = marks["hip_y"], marks["knee_y"], marks["ankle_y"]
     look["rise_y_m"] = marks["waist_y"] + 0.02
     look["wear"] = draws[1]
-    skirt = feminine and draws[2] < (0.6 if loose else 0.28)
+    skirt = bool(feminine and draws[2] < (0.6 if loose else 0.28))
     if draws[3] < (0.66 if not dark else 0.9):
         bottom = ankle + 0.03 * draws[4] - 0.01
     elif draws[3] < 0.73:
@@ -264,7 +264,7 @@ def sample_below(
         look["turn_up_m"] = 0.035 if draws[14] < 0.12 else 0
     elif kind == LEGGINGS:
         look["legs_m"] = 0.001
-        look["legs"] = cloth_colour(rng, dark or draws[11] < 0.6)
+        look["legs"] = cloth_colour(rng, dark or bool(draws[11] < 0.6))
         if draws[12] < 0.12 and not dark:
             look["legs_pattern"] = _PATTERNS[int(draws[13] * len(_PATTERNS))]
     elif kind == TRACKSUIT:

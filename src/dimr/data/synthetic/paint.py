@@ -184,6 +184,8 @@ def thickness(vertices, part_of_vertex, look, marks, normals, pushed):
         if kind == LEGS and look.legs_kind == SKIRT and y < marks.hip_y:
             # The inner sides of the legs meet: a skirt has no gap between them.
             if x * normals[v, 0] < 0 and abs(x) < 0.115:
+                for axis in range(3):
+                    pushed[v, axis] = look.legs_m * normals[v, axis]
                 pushed[v, 0] -= 0.8 * x
         elif kind == CAP and look.cap_kind == CAP_VISOR:
             h, across, depth = head_coordinates(x, y, z, marks)

@@ -3,7 +3,7 @@
 A thing fits into about [-1, 1]^2, y down; the nearer pieces come later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ FLAT, TEXTURED, ROUND, BALL = range(4)
 its left and right sides, shaded like a ball in its box."""
 
 NUM_COLOURS = 3
+Number = int | float
 
 
 class Piece(NamedTuple):
@@ -23,15 +24,15 @@ class Piece(NamedTuple):
     finish: int = FLAT
     colour: int = 0
     """Which of the thing's `NUM_COLOURS` colours."""
-    light: float = 1.0
+    light: Number = 1.0
 
 
-def quad(left: float, top: float, right: float, bottom: float, slant: float = 0.0) -> np.ndarray:
+def quad(left: Number, top: Number, right: Number, bottom: Number, slant: Number = 0) -> np.ndarray:
     """A rectangle whose upper edge is moved to the right by `slant`."""
     return np.array([[left + slant, top], [right + slant, top], [right, bottom], [left, bottom]])
 
 
-def bar(start: tuple[float, float], end: tuple[float, float], width: float) -> np.ndarray:
+def bar(start: Sequence[Number], end: Sequence[Number], width: Number) -> np.ndarray:
     """A straight bar of a width between two points, in the order of `quad`."""
     a, b = np.array(start), np.array(end)
     along = b - a
@@ -39,13 +40,13 @@ def bar(start: tuple[float, float], end: tuple[float, float], width: float) -> n
     return np.array([a - across, a + across, b + across, b - across])
 
 
-def oval(x: float, y: float, half_x: float, half_y: float, corners: int = 28) -> np.ndarray:
+def oval(x: Number, y: Number, half_x: Number, half_y: Number, corners: int = 28) -> np.ndarray:
     """An ellipse."""
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     return np.stack([x + half_x * np.cos(turn), y + half_y * np.sin(turn)], axis=1)
 
 
-def ring(x: float, y: float, radius: float, width: float) -> np.ndarray:
+def ring(x: Number, y: Number, radius: Number, width: Number) -> np.ndarray:
     """A ring; one polygon that goes round outside and back inside."""
     turn = np.linspace(0, 2 * np.pi, 29)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)

@@ -34,7 +34,7 @@ def procedural_background(
     kind = rng.random()
     if scenery is not None and kind > _PLAIN:
         image = _piece_of_scene(rng, size, horizon, scenery)
-        clutter = 4
+        clutter = 3
     else:
         abstract = kind < 0.12 * (_PLAIN if scenery is not None else 1)
         image = (
@@ -64,9 +64,7 @@ def _piece_of_scene(
     return image
 
 
-def _cut(
-    rng: np.random.Generator, size: int, horizon: float, scenery: Scenery
-) -> np.ndarray:
+def _cut(rng: np.random.Generator, size: int, horizon: float, scenery: Scenery) -> np.ndarray:
     scene = scenery.pick(rng)
     height, width = scene.image.shape[:2]
     side = int(width * (0.3 + 0.7 * rng.random()))
@@ -158,7 +156,7 @@ def _clutter(
     middle = rng.random(2) * size
     on_floor = middle[1] > horizon * size
     if on_floor:
-        foot = middle + (0, half[1])
+        foot = middle + np.array([0, half[1]])
         solids.contact_shadow(image, foot, half * (1.3, 0.25))
     if kind < 0.45:
         slant = 0.25 * rng.normal(size=2)

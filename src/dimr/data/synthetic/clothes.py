@@ -1,4 +1,4 @@
-"""Colours of clothes and shoes by rest-pose position: cuts, patterns, seams, folds.
+"""Colours of clothes and shoes by rest-pose position: cuts, patterns, seams.
 
 Fronts differ from backs as they do on people: plackets, zips, lapels, ties, kangaroo pockets and
 flies in front; yokes, hoods, numbers and trouser pockets behind. Compiled per pixel.
@@ -44,8 +44,16 @@ def surface_coordinates(x, y, z, part, marks):
     if 16 <= part <= 23 and side > marks.shoulder_x:
         return 0.055 * math.atan2(z - marks.arm_z, y - marks.arm_y), side
     if y < marks.hip_y - 0.02:
-        return 0.08 * math.atan2(side - 0.125, z - marks.leg_z), -y
+        return 0.08 * math.atan2(side - 0.125, z - leg_middle(y, marks)), -y
     return 0.15 * math.atan2(x, z - marks.mid_z), -y
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def leg_middle(y, marks):
+    """Depth of a leg's axis at a height: the shank goes backwards."""
+    down = (marks.knee_y - y) / (marks.knee_y - marks.ankle_y)
+    return mix(marks.leg_z, marks.ankle_z, down)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -301,14 +309,15 @@ def legs_colour(x, y, z, part, noise, look, marks):
     """Unlit RGB of trousers, skirts and briefs."""
     s, t = surface_coordinates(x, y, z, part, marks)
     side = abs(x)
-    front = z > (marks.leg_z if y < marks.hip_y else marks.mid_z)
+    middle = leg_middle(y, marks)
+    front = z > (middle if y < marks.hip_y else marks.mid_z)
     legs, seam = look.legs, look.legs_seam
     if look.belt and y > marks.waist_y - 0.06 - 0.02 * look.belt and y < marks.waist_y - 0.02:
         if front and side < 0.022:
             return look.buckle[0], look.buckle[1], look.buckle[2]
         return look.shoes[0] * 0.8, look.shoes[1] * 0.8, look.shoes[2] * 0.8
     kind = look.legs_kind
-    if kind == TRACKSUIT and abs(z - marks.leg_z) < 0.017 and side > 0.1:
+    if kind == TRACKSUIT and abs(z - middle) < 0.017 and side > 0.135:
         return seam[0], seam[1], seam[2]
     tone = 1.0
     if kind == JEANS or kind == TROUSERS or kind == CARGO:
@@ -334,7 +343,7 @@ def legs_colour(x, y, z, part, noise, look, marks):
                 tone = 0.6
             if kind == JEANS and y > marks.hip_y + 0.06 and abs(y - 0.03 + 0.3 * side) < 0.004:
                 return seam[0], seam[1], seam[2]
-        if abs(z - marks.leg_z) < 0.004 and side > 0.1:
+        if abs(z - middle) < 0.004 and side > 0.13:
             tone *= 0.7
         if kind == CARGO and abs(z - marks.leg_z - 0.01) < 0.05:
             u, v = (z - marks.leg_z - 0.01) / 0.05, (y - marks.knee_y - 0.14) / 0.075
@@ -342,8 +351,7 @@ def legs_colour(x, y, z, part, noise, look, marks):
                 tone *= 0.55
         if kind == JEANS:
             worn = look.wear * math.exp(
-                -(((y - marks.knee_y - 0.12) / 0.16) ** 2)
-                - ((side - 0.125) / 0.05) ** 2
+                -(((y - marks.knee_y - 0.12) / 0.16) ** 2) - ((side - 0.125) / 0.05) ** 2
             )
             tone *= 1 + (0.5 * worn if front else 0.25 * worn)
             if front and look.ripped and abs(y - marks.knee_y) < 0.03 and abs(side - 0.13) < 0.035:
@@ -382,61 +390,3 @@ def shoe_colour(x, y, z, look, marks):
     if y > marks.ankle_y - 0.01 and look.shoe_y_m < marks.ankle_y + 0.02:
         return shoes[0] * 0.6, shoes[1] * 0.6, shoes[2] * 0.6
     return shoes[0], shoes[1], shoes[2]
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _crease(phase):
-    """A fold: a broad lit side and a narrow shadow."""
-    wave = math.sin(6.2832 * phase)
-    return 0.45 * wave if wave > 0 else -wave * wave
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def folds(x, y, z, part, below, noise, look, marks):
-    """Brightness from folds where cloth bends and hangs; `below` for what is on the legs."""
-    side = abs(x)
-    bend = 0.0
-    shift = 40.0 if z < marks.mid_z else 0.0
-    wobble = 3.2 * noise_at(noise, look.seed_u + shift + 70 * x, look.seed_v + 70 * y)
-    lean = (look.seed_v % 1.0) - 0.5 + (0.2 if z < marks.mid_z else 0.0)
-    if below and look.legs_kind == SKIRT:
-        around = math.atan2(x, z - marks.leg_z)
-        down = min(max((marks.waist_y - y) / 0.35, 0.0), 1.0)
-        bend += 0.9 * down * _crease(around * look.pleats + 0.5 * wobble)
-    elif below:
-        knee = math.exp(-(((y - marks.knee_y) / 0.085) ** 2))
-        if knee > 0.05:
-            behind = 1.3 if z < marks.leg_z else 0.7
-            bend += knee * behind * _crease(y / 0.04 + wobble + 3 * (z - marks.leg_z))
-        crotch = math.exp(-(((y - marks.hip_y + 0.03) / 0.09) ** 2) - (side / 0.1) ** 2)
-        if crotch > 0.05:
-            bend += crotch * _crease((y - 0.9 * side) / 0.05 + wobble)
-        hem = math.exp(-(((y - look.leg_y_m - 0.04) / 0.07) ** 2))
-        if hem > 0.05:
-            bend += hem * _crease(y / 0.035 + 1.5 * wobble)
-    elif side > marks.shoulder_x - 0.02:
-        elbow = math.exp(-(((side - marks.elbow_x) / 0.075) ** 2))
-        if elbow > 0.05:
-            bend += elbow * _crease(side / 0.035 + wobble + 4 * (z - marks.arm_z))
-        pit = math.exp(-(((side - marks.shoulder_x - 0.02) / 0.07) ** 2))
-        if pit > 0.05:
-            bend += 0.8 * pit * _crease((side + 0.5 * (y - marks.arm_y)) / 0.045 + wobble)
-        cuff = math.exp(-(((side - look.sleeve_x_m + 0.05) / 0.07) ** 2))
-        if cuff > 0.05:
-            bend += 0.7 * cuff * _crease(side / 0.03 + 1.5 * wobble)
-    else:
-        waist = math.exp(-(((y - marks.waist_y) / 0.1) ** 2))
-        if waist > 0.05:
-            bend += waist * _crease((y + lean * x - 0.2 * side) / 0.055 + wobble)
-        pit = math.exp(-(((side - 0.16) / 0.05) ** 2) - ((y - marks.chest_y - 0.05) / 0.08) ** 2)
-        if pit > 0.05:
-            bend += 0.9 * pit * _crease((y + 1.2 * side) / 0.04 + wobble)
-        if z < marks.mid_z:  # between the shoulder blades cloth hangs straight down
-            bend += 0.35 * _crease(x / 0.06 + wobble) * mix(0.0, 1.0, (0.35 - y) / 0.15)
-    u, v = look.seed_u + shift + 110 * x, look.seed_v + 100 * y
-    broad = noise_at(noise, u * 0.35, v * 0.35) - 0.5
-    bend *= 0.5 + 1.2 * noise_at(noise, u * 0.5 + 90, v * 0.5)  # not everywhere as strong
-    fine = noise_at(noise, u * 1.6, v) - 0.5
-    return max(1 + look.folds * (0.75 * bend + 0.9 * broad + 0.35 * fine), 0.25)

@@ -14,7 +14,6 @@ from dimr.data.synthetic.heads import (
     BACK_BUN,
     BEANIE,
     CAP_VISOR,
-    FULL_BEARD,
     HEADSCARF,
     HELMET,
     HOOD,
@@ -272,9 +271,7 @@ def _sample_hat(look: np.ndarray, rng: np.random.Generator, feminine: bool) -> N
     look["bun"] = 0
 
 
-def _undress(
-    look: np.ndarray, rng: np.random.Generator, marks: np.void, feminine: bool
-) -> None:
+def _undress(look: np.ndarray, rng: np.random.Generator, marks: np.void, feminine: bool) -> None:
     """Underwear or swimwear only, thin enough for garments over it."""
     draws = rng.random(8)
     look["front_kind"], look["back_kind"], look["pockets"] = NO_FRONT, NO_BACK, NO_POCKETS

@@ -211,7 +211,7 @@ def table_top(rng: np.random.Generator, top_norm: float, depth_m: float) -> Occl
     if leafy:  # a hedge: ragged above
         for place in rng.random(40):
             middle = a + (b - a) * place + (0, 0.08 * rng.normal())
-            leaf = shapes.oval(*middle, 0.05, 0.03 + 0.04 * rng.random(), 6)
+            leaf = shapes.oval(middle[0], middle[1], 0.05, 0.03 + 0.04 * rng.random(), 6)
             pieces.append(Piece(leaf, light=0.5 + 0.8 * rng.random()))
     else:
         for place in rng.random(int(rng.random() * 4)):  # what lies on the table

@@ -311,7 +311,7 @@ def _sample_feet(
     look["sock_y_m"] = ankle + 0.3 * draws[10] ** 2 if draws[11] < 0.65 and not bare else -9
     if draws[11] < 0.25 and not dark:
         look["socks"] = 225
-    if draws[11] > 0.93 or look["legs_kind"] == SKIRT and draws[11] > 0.7:  # tights
+    if draws[11] > 0.93 or (look["legs_kind"] == SKIRT and draws[11] > 0.7):  # tights
         look["sock_y_m"] = 9
         look["socks"] = look["skin"] * 0.45 if draws[12] < 0.5 else np.full(3, 24)
     look["sock_rings"] = draws[12] < 0.2

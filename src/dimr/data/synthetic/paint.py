@@ -10,7 +10,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from dimr.data.synthetic.clothes import SKIRT, folds, legs_colour, shirt_colour, shoe_colour
+from dimr.data.synthetic.clothes import SKIRT, leg_middle, legs_colour, shirt_colour, shoe_colour
+from dimr.data.synthetic.folds import folds
 from dimr.data.synthetic.heads import (
     CAP_VISOR,
     HEADSCARF,
@@ -158,7 +159,7 @@ def _push(kind, x, y, z, part, look, marks):
     if kind == SHOES:
         return look.shoes_m
     if kind == CAP:
-        h, across, depth = head_coordinates(x, y, z, marks)
+        h = head_coordinates(x, y, z, marks)[0]
         push = max(look.hair_m * 0.5, look.cap_m)
         if look.cap_kind == HOOD and h < 0.25:
             push += 0.015
@@ -216,10 +217,10 @@ def _body_tone(x, y, z, part, look, marks):
     elif part == 4 or part == 5 or part == 1 or part == 2:
         u, v = (side - 0.14) / 0.035, (y - marks.knee_y) / 0.05
         cap = u * u + v * v
-        if z > marks.leg_z and cap < 2:
+        if z > leg_middle(y, marks) and cap < 2:
             ring = cap - 1
             red, tone = 0.6, 1.03 - 0.1 * math.exp(-4 * ring * ring)
-        elif z < marks.leg_z:
+        elif z < leg_middle(y, marks):
             hollow = (y - marks.knee_y) / 0.02
             tone = 1 - 0.13 * math.exp(-hollow * hollow)
     elif part == 10 or part == 11:

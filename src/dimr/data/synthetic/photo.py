@@ -143,4 +143,4 @@ def _compressed(image: np.ndarray, quality: int, chroma: int) -> np.ndarray:
     ]  # fmt: skip
     # The codec takes blue first; colour sub-sampling depends on which channel is which.
     _, coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
-    return cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)

@@ -4,16 +4,18 @@ A thing fits into about [-1, 1]^2, y down; the nearer pieces come later.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+from dimr.data.synthetic.solids import Number
 
 FLAT, TEXTURED, ROUND, BALL = range(4)
 """How a piece is filled: one colour, a texture on a quadrilateral, shaded like a column between
 its left and right sides, shaded like a ball in its box."""
 
 NUM_COLOURS = 3
-Number = int | float
 
 
 class Piece(NamedTuple):
@@ -27,7 +29,9 @@ class Piece(NamedTuple):
     light: Number = 1.0
 
 
-def quad(left: Number, top: Number, right: Number, bottom: Number, slant: Number = 0) -> np.ndarray:
+def quad(
+    left: Number, top: Number, right: Number, bottom: Number, slant: Number = 0
+) -> np.ndarray:
     """A rectangle whose upper edge is moved to the right by `slant`."""
     return np.array([[left + slant, top], [right + slant, top], [right, bottom], [left, bottom]])
 
@@ -51,7 +55,7 @@ def ring(x: Number, y: Number, radius: Number, width: Number) -> np.ndarray:
     turn = np.linspace(0, 2 * np.pi, 29)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     inner = circle[::-1] * (radius - width)
-    return np.concatenate([circle * radius, inner]) + (x, y)
+    return np.concatenate([circle * radius, inner]) + np.array([x, y])
 
 
 def box(rng: np.random.Generator) -> list[Piece]:
@@ -114,7 +118,7 @@ def umbrella(rng: np.random.Generator) -> list[Piece]:
     """An open umbrella, its segments in different light."""
     pieces = [Piece(bar((0, -0.4), (0.1 * rng.normal(), 1), 0.06), ROUND, 1)]
     edges = np.linspace(-1, 1, 7)
-    for k, (left, right) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (left, right) in enumerate(pairwise(edges)):
         sag = np.array([(left + right) / 2, 0.02])
         crown = [[0, -0.75], [right * 0.75, -0.5], [right, 0.1], sag, [left, 0.1],
                  [left * 0.75, -0.5]]  # fmt: skip
@@ -233,7 +237,10 @@ def sign(rng: np.random.Generator) -> list[Piece]:
     pole = Piece(bar((0, -0.2), (0, 1.2), 0.1 + 0.06 * rng.random()), ROUND, 1)
     kind = rng.random()
     if kind < 0.4:
-        board = [Piece(oval(0, -0.4, 0.5, 0.5), FLAT, 0), Piece(oval(0, -0.4, 0.38, 0.38), FLAT, 2)]
+        board = [
+            Piece(oval(0, -0.4, 0.5, 0.5), FLAT, 0),
+            Piece(oval(0, -0.4, 0.38, 0.38), FLAT, 2),
+        ]
     elif kind < 0.6:
         board = [Piece(np.array([[0, -0.95], [0.55, 0.05], [-0.55, 0.05]]), FLAT, 0),
                  Piece(np.array([[0, -0.7], [0.34, -0.07], [-0.34, -0.07]]), FLAT, 2)]  # fmt: skip

@@ -5,10 +5,12 @@ RGB 0..255 float32.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
+Number = int | float
 SHIFT = 4
 """Fractional bits of polygon corners."""
 
@@ -20,7 +22,7 @@ def fill(image: np.ndarray, corners_px: np.ndarray, colour: np.ndarray) -> None:
 
 
 def texture_quad(
-    image: np.ndarray, corners_px: np.ndarray, texture: np.ndarray, light: float = 1.0
+    image: np.ndarray, corners_px: np.ndarray, texture: np.ndarray, light: Number = 1.0
 ) -> None:
     """Maps a texture onto a convex quadrilateral (top left, top right, bottom right, bottom left).
 
@@ -69,7 +71,11 @@ def _paint_region(
 
 
 def ball(
-    image: np.ndarray, middle_px: np.ndarray, half_px: np.ndarray, colour: np.ndarray, gloss: float
+    image: np.ndarray,
+    middle_px: np.ndarray,
+    half_px: np.ndarray,
+    colour: np.ndarray,
+    gloss: Number,
 ) -> None:
     """A shaded ellipsoid."""
     edge = 2 / max(float(half_px.min()), 1.0)
@@ -86,14 +92,14 @@ def ball(
 
 def column(
     image: np.ndarray, top_px: np.ndarray, bottom_px: np.ndarray, widths_px: np.ndarray,
-    colour: np.ndarray, gloss: float = 0.0,
+    colour: np.ndarray, gloss: Number = 0.0,
 ) -> None:  # fmt: skip
     """A round rod, bottle or cone between two points: strips from one side to the other."""
     along = bottom_px - top_px
     across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
     strips = int(np.clip(max(widths_px) / 2, 3, 9))
     edges = np.linspace(-1, 1, strips + 1)
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         middle = (left + right) / 2
         # The strip's normal turns with the rod; light comes from the left of the picture.
         lit = 0.4 + 0.65 * max(0.75 * np.sqrt(1 - middle**2) + 0.5 * middle * across[0] * -1, 0)
@@ -107,7 +113,7 @@ def column(
 
 
 def contact_shadow(
-    image: np.ndarray, middle_px: np.ndarray, half_px: np.ndarray, strength: float = 0.5
+    image: np.ndarray, middle_px: np.ndarray, half_px: np.ndarray, strength: Number = 0.5
 ) -> None:
     """Darkens the floor below a thing."""
 

@@ -74,7 +74,7 @@ def picture_statistics(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Pictur
         light = lab[..., 0].astype(np.float32)
         steps = [cv2.Sobel(light, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))]
         # A border of black is no edge of the picture's content.
-        inner = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        inner = cv2.erode(np.asarray(seen, np.uint8), np.ones((5, 5), np.uint8)) > 0
         magnitude = cv2.magnitude(*steps)[inner]
         gradients += np.histogram(magnitude, _GRADIENT_EDGES)[0]
         gradient += float(magnitude.sum()) * len(rgb) / max(len(magnitude), 1)
@@ -87,18 +87,23 @@ def picture_statistics(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Pictur
         raise ValueError("pictures: got none that shows anything, want at least one")
     mean = sums / pixels
     contrast, sharpness, slope = np.mean(each, axis=0).tolist()
+    shares = histograms / histograms.sum(1, keepdims=True)
     return PictureStatistics(
-        mean,
-        np.sqrt(np.maximum(squares / pixels - mean**2, 0)),
-        contrast,
-        saturation / pixels,
-        dark / pixels,
-        gradient / pixels,
-        flat / pixels,
-        sharpness,
-        slope,
-        *(histograms / histograms.sum(1, keepdims=True)),
-        gradients / max(gradients.sum(), 1),
+        mean_rgb=mean,
+        std_rgb=np.sqrt(np.maximum(squares / pixels - mean**2, 0)),
+        contrast=contrast,
+        saturation=saturation / pixels,
+        dark_share=dark / pixels,
+        gradient=gradient / pixels,
+        flat_share=flat / pixels,
+        sharpness=sharpness,
+        spectrum_slope=slope,
+        lightness=shares[0],
+        lab_a=shares[1],
+        lab_b=shares[2],
+        saturations=shares[3],
+        values=shares[4],
+        gradients=gradients / max(gradients.sum(), 1),
     )
 
 

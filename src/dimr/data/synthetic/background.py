@@ -158,7 +158,7 @@ def _clutter(
     if on_floor:
         foot = middle + np.array([0, half[1]])
         solids.contact_shadow(image, foot, half * (1.3, 0.25))
-    if kind < 0.45:
+    if kind < (0.45 if on_floor else 0.7):
         slant = 0.25 * rng.normal(size=2)
         x, y = half
         corners = np.array([[-x, -y], [x, -y], [x, y], [-x, y]])

@@ -259,9 +259,7 @@ def _paint_shadows(h, across, depth, look):
         tone *= 1 - (0.06 + 0.12 * look.age) * math.exp(-fold * fold)
     if look.age > 0.4 and h > 0.64 and math.sin(h * 150) > 0.6 and across < 0.6:
         tone *= 1 - 0.12 * look.age
-    if h < 0.05:
-        tone *= 0.82
-    return tone
+    return tone * mix(1.0, 0.8, (0.08 - h) / 0.08)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -279,6 +277,8 @@ def face_colour(x, y, z, look, marks, noise):
             return look.frame[0], look.frame[1], look.frame[2]
         shaved = 0.75 if h > max(look.hair_back, 0.3) and look.hairline > 1 else 1.0
         shaved = mix(1.0, shaved, look.beard)
+        jaw = min(max((0.15 - h) / 0.1, 0.0), 1.0)  # goes over into the neck's shadow
+        shaved *= 1 - 0.2 * jaw * min(max((z - marks.neck_z) / 0.04, 0.0), 1.0)
         return red * shaved, green * 0.99 * shaved, blue * 0.99 * shaved
     if look.glasses > 0:
         glass = _glasses(h, across, look)

@@ -4,7 +4,7 @@ Everything is placed by the rest-pose position on the body, in units of the body
 so that facing shows: faces, hair, different fronts and backs of shirts, shoes that point.
 """
 
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -20,11 +20,8 @@ from dimr.data.synthetic.heads import (
     STUBBLE,
     TOP_BUN,
 )
-from dimr.data.synthetic.outfits import cloth_colour, sample_below, sample_shirt
+from dimr.data.synthetic.outfits import Style, cloth_colour, sample_below, sample_shirt
 from dimr.data.synthetic.paint import BRA, SLEEVED, TANK, TUBE
-
-Style = Literal["dark", "loose", "bare"]
-"""Very dark clothes from top to toe; wide ones, skirts and coats; underwear or swimwear only."""
 
 LOOK = np.dtype(
     [
@@ -65,6 +62,12 @@ LOOK = np.dtype(
         # place in the noise texture
         ("seed_u", "f4"), ("seed_v", "f4"),
     ]
+)  # fmt: skip
+
+_CLOTH_COLOURS = (
+    "cap", "shirt", "shirt_second", "shirt_third", "sleeves", "collar", "trim", "front", "legs",
+    "legs_second", "legs_third", "legs_seam", "shoes", "sole", "toe_cap", "lace", "socks",
+    "gloves",
 )  # fmt: skip
 
 LANDMARKS = np.dtype(
@@ -123,7 +126,9 @@ def skin_colour(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
     place = rng.random() ** 1.5 * (len(_SKIN_TONES) - 1.001)
     tone = int(place)
     blend = _SKIN_TONES[tone] + (_SKIN_TONES[tone + 1] - _SKIN_TONES[tone]) * (place - tone)
-    return (blend * (1 + 0.04 * rng.standard_normal(3))).clip(20, 255).astype(np.float32)
+    warmth = 0.025 * rng.normal() * np.array([0.5, -0.2, -1.0])
+    tint = 1 + warmth + 0.012 * rng.standard_normal(3)
+    return (blend * tint * (1 + 0.05 * rng.normal())).clip(20, 250).astype(np.float32)
 
 
 def sample_look(rng: np.random.Generator, marks: np.void, style: Style | None = None) -> np.void:
@@ -149,6 +154,9 @@ def sample_look(rng: np.random.Generator, marks: np.void, style: Style | None = 
     sample_below(look, rng, marks, feminine, style)
     if style == "bare":
         _undress(look, rng, marks, feminine)
+    elif style == "dark":
+        for name in _CLOTH_COLOURS:
+            look[name] = 5 + 0.13 * look[name]
     return cast(np.void, look[()])
 
 

@@ -48,6 +48,9 @@ from dimr.data.synthetic.clothes import (
 )
 from dimr.data.synthetic.paint import SLEEVED, TANK
 
+Style = Literal["dark", "loose", "bare"]
+"""Very dark clothes from top to toe; wide ones, skirts and coats; underwear or swimwear only."""
+
 _PATTERNS = (PLAIN, STRIPES, UPRIGHT_STRIPES, PLAID, BLOTCHES, DOTS, FLOWERS, CAMOUFLAGE, DENIM,
              KNIT, BLOCKS, FADE, TWEED, LEOPARD)  # fmt: skip
 _PATTERN_SHARES = np.cumsum(
@@ -63,14 +66,11 @@ _STRONG_HUES = np.array(
 )  # fmt: skip
 
 
-def cloth_colour(rng: np.random.Generator, dark: bool = False) -> Float[np.ndarray, "3"]:
+def cloth_colour(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
     """RGB of cloth as streets and sports grounds show it: much black, navy, grey and white."""
     kind, strength = rng.random(2)
     tint = 1 + 0.05 * rng.standard_normal(3)
-    if dark:
-        colour = np.full(3, 7 + 24 * strength)
-        tint = 1 + 0.15 * rng.standard_normal(3)
-    elif kind < 0.24:
+    if kind < 0.24:
         colour = np.full(3, 12 + 40 * strength)
     elif kind < 0.33:
         colour = np.full(3, 60 + 110 * strength)
@@ -92,13 +92,13 @@ def sample_shirt(
     rng: np.random.Generator,
     marks: np.void,
     feminine: bool,
-    style: Literal["dark", "loose", "bare"] | None,
+    style: Style | None,
 ) -> None:
     """What covers the trunk and the arms."""
     draws = rng.random(34)
     dark, loose = style == "dark", style == "loose"
     for name in ("shirt", "shirt_second", "shirt_third", "front", "trim"):
-        look[name] = cloth_colour(rng, dark)
+        look[name] = cloth_colour(rng)
     look["gloves"] = cloth_colour(rng)
     look["has_gloves"] = draws[0] < 0.04
     shoulder, elbow, wrist = marks["shoulder_x"], marks["elbow_x"], marks["wrist_x"]
@@ -124,7 +124,7 @@ def sample_shirt(
     if not feminine and draws[1] > 0.965 and style is None:  # no shirt at all
         look["sleeve_x_m"], look["hem_y_m"] = -1, 9
     pattern = int(np.searchsorted(_PATTERN_SHARES[:-1], draws[9]))
-    look["shirt_pattern"] = PLAIN if dark else _PATTERNS[pattern]
+    look["shirt_pattern"] = _PATTERNS[pattern]
     if look["shirt_pattern"] in (DENIM, KNIT, TWEED):
         look["shirt_second"] = np.minimum(look["shirt"] * 1.5 + 12, 250)
         if look["shirt_pattern"] == DENIM:
@@ -214,15 +214,15 @@ def sample_below(
     rng: np.random.Generator,
     marks: np.void,
     feminine: bool,
-    style: Literal["dark", "loose", "bare"] | None,
+    style: Style | None,
 ) -> None:
     """Trousers or skirt, belt, socks, shoes, watch."""
     draws = rng.random(32)
     dark, loose = style == "dark", style == "loose"
     for name in ("legs", "legs_second", "legs_third", "shoes", "sole", "socks"):
-        look[name] = cloth_colour(rng, dark)
+        look[name] = cloth_colour(rng)
     look["buckle"] = (170, 160, 140) if draws[0] < 0.6 else (120, 112, 96)
-    look["lace"] = cloth_colour(rng, dark)
+    look["lace"] = cloth_colour(rng)
     hip, knee, ankle = marks["hip_y"], marks["knee_y"], marks["ankle_y"]
     look["rise_y_m"] = marks["waist_y"] + 0.02
     look["wear"] = draws[1]
@@ -250,12 +250,12 @@ def sample_below(
         if draws[9] < 0.5:  # a dress
             look["legs"], look["legs_pattern"] = look["shirt"], look["shirt_pattern"]
             look["legs_second"], look["legs_third"] = look["shirt_second"], look["shirt_third"]
-        elif draws[9] < 0.75 and not dark:
+        elif draws[9] < 0.75:
             look["legs_pattern"] = _PATTERNS[int(draws[10] * len(_PATTERNS))]
     elif kind == JEANS:
         look["legs_pattern"] = DENIM
         shade = 0.25 + 1.35 * draws[10]
-        look["legs"] = np.array([44, 62, 96]) * (0.2 if dark else shade)
+        look["legs"] = np.array([44, 62, 96]) * shade
         if draws[11] < 0.2:
             look["legs"] = look["legs"].mean() * np.ones(3)
         look["legs_second"] = look["legs"] * 1.6 + 8
@@ -264,13 +264,12 @@ def sample_below(
         look["turn_up_m"] = 0.035 if draws[14] < 0.12 else 0
     elif kind == LEGGINGS:
         look["legs_m"] = 0.001
-        look["legs"] = cloth_colour(rng, dark or bool(draws[11] < 0.6))
-        if draws[12] < 0.12 and not dark:
+        look["legs"] = cloth_colour(rng) * (0.15 if draws[11] < 0.6 else 1.0)
+        if draws[12] < 0.12:
             look["legs_pattern"] = _PATTERNS[int(draws[13] * len(_PATTERNS))]
     elif kind == TRACKSUIT:
-        look["legs_seam"] = (228, 228, 228) if draws[11] < 0.6 else cloth_colour(rng, dark)
-        look["legs_seam"] = look["legs"] if dark else look["legs_seam"]
-    elif kind == CARGO and draws[11] < 0.35 and not dark:
+        look["legs_seam"] = (228, 228, 228) if draws[11] < 0.6 else cloth_colour(rng)
+    elif kind == CARGO and draws[11] < 0.35:
         look["legs_pattern"] = CAMOUFLAGE
         look["legs"], look["legs_second"], look["legs_third"] = (
             (92, 96, 66), (58, 62, 42), (140, 126, 92)
@@ -297,19 +296,19 @@ def _sample_feet(
     look["shoe_y_m"] = (
         ground - 1 if bare else (ankle + 0.22 * draws[1] if boots else ankle - 0.012)
     )
-    if trainers and draws[2] < 0.6 and not dark:
+    if trainers and draws[2] < 0.6:
         look["sole"] = 205 + 40 * draws[3]
     elif not trainers:
         look["sole"] = look["shoes"] * 0.4
     look["toe_cap"] = look["shoes"] if draws[4] < 0.7 else look["sole"]
     look["laces"] = draws[5] < 0.75
-    if draws[5] < 0.4 and not dark:
+    if draws[5] < 0.4:
         look["lace"] = 225
     look["heel_tab"], look["shoe_stripe"] = draws[6] < 0.35, trainers and draws[7] < 0.5
     look["sole_y_m"] = ground + 0.012 + 0.018 * draws[8]
     look["shoes_m"] = 0.0 if bare else 0.004 + 0.007 * draws[9]
     look["sock_y_m"] = ankle + 0.3 * draws[10] ** 2 if draws[11] < 0.65 and not bare else -9
-    if draws[11] < 0.25 and not dark:
+    if draws[11] < 0.25:
         look["socks"] = 225
     if draws[11] > 0.93 or (look["legs_kind"] == SKIRT and draws[11] > 0.7):  # tights
         look["sock_y_m"] = 9

@@ -105,11 +105,11 @@ def _tone_table(
     rng: np.random.Generator, exposure: float, plain: bool
 ) -> UInt8[np.ndarray, "1 256 3"]:
     """White balance, exposure, contrast curve and black level of each channel."""
-    gain = (0.95 + 0.45 * rng.random()) * exposure
+    gain = (0.98 + 0.47 * rng.random()) * exposure
     warmth = 0.06 * rng.normal()
     cast = 1 + warmth * np.array([1.0, 0.1, -1.0]) + 0.03 * rng.standard_normal(3)
     gamma = np.exp(rng.normal() * 0.13)
-    contrast = 1.0 if plain else 1 + 0.8 * rng.random()
+    contrast = 1.0 if plain else 1 + 0.75 * rng.random()
     black = 16 * rng.random() ** 4
     level = (np.linspace(0, 1, 256)[:, None] ** gamma) * gain * cast
     # A film-like curve: steep in the middle, soft towards black and white.

@@ -171,7 +171,7 @@ class TestLooks:
         assert thickness("loose") > 1.8 * thickness(None)
 
     def test_unknown_style_is_refused(self):
-        with pytest.raises(Exception, match="style"):
+        with pytest.raises(ValueError, match="style"):
             looks.sample_look(np.random.default_rng(0), MARKS, "festive")
 
     @staticmethod

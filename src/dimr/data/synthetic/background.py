@@ -43,7 +43,7 @@ def procedural_background(
         clutter = 12
     for _ in range(int(rng.random() ** 2 * clutter)):
         _clutter(rng, image, bank, horizon)
-    out_of_focus = rng.random() < 0.35
+    out_of_focus = rng.random() < 0.3
     if out_of_focus:
         image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
     if rng.random() < 0.25:

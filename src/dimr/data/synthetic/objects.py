@@ -209,10 +209,11 @@ def table_top(rng: np.random.Generator, top_norm: float, depth_m: float) -> Occl
     ]
     leafy = rng.random() < 0.2
     if leafy:  # a hedge: ragged above
-        for place in rng.random(40):
-            middle = a + (b - a) * place + (0, 0.08 * rng.normal())
-            leaf = shapes.oval(middle[0], middle[1], 0.05, 0.03 + 0.04 * rng.random(), 6)
-            pieces.append(Piece(leaf, light=0.5 + 0.8 * rng.random()))
+        for place, deep in rng.random((50, 2)):
+            middle = a + (b - a) * place + np.array([0, 0.5 * deep**2 - 0.06])
+            reach = 0.02 + 0.06 * rng.random((6, 1))
+            leaf = middle + shapes.oval(0, 0, 1, 1, 6) * reach
+            pieces.append(Piece(leaf, light=(1.3 - 0.5 * deep) * (0.5 + 0.6 * rng.random())))
     else:
         for place in rng.random(int(rng.random() * 4)):  # what lies on the table
             wide, tall = 0.04 + 0.12 * rng.random(), 0.06 + 0.2 * rng.random()

@@ -86,7 +86,7 @@ def picture_statistics(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Pictur
     if not pixels:
         raise ValueError("pictures: got none that shows anything, want at least one")
     mean = sums / pixels
-    contrast, sharpness, slope = np.mean(each, axis=0).tolist()
+    contrast, sharpness, slope = np.asarray(each).mean(0).tolist()
     shares = histograms / histograms.sum(1, keepdims=True)
     return PictureStatistics(
         mean_rgb=mean,

@@ -1,7 +1,5 @@
 """Draws clothes: which garments, how they are cut, patterned and coloured."""
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float
 
@@ -48,9 +46,6 @@ from dimr.data.synthetic.clothes import (
 )
 from dimr.data.synthetic.paint import SLEEVED, TANK
 
-Style = Literal["dark", "loose", "bare"]
-"""Very dark clothes from top to toe; wide ones, skirts and coats; underwear or swimwear only."""
-
 _PATTERNS = (PLAIN, STRIPES, UPRIGHT_STRIPES, PLAID, BLOTCHES, DOTS, FLOWERS, CAMOUFLAGE, DENIM,
              KNIT, BLOCKS, FADE, TWEED, LEOPARD)  # fmt: skip
 _PATTERN_SHARES = np.cumsum(
@@ -92,7 +87,7 @@ def sample_shirt(
     rng: np.random.Generator,
     marks: np.void,
     feminine: bool,
-    style: Style | None,
+    style: str | None,
 ) -> None:
     """What covers the trunk and the arms."""
     draws = rng.random(34)
@@ -214,7 +209,7 @@ def sample_below(
     rng: np.random.Generator,
     marks: np.void,
     feminine: bool,
-    style: Style | None,
+    style: str | None,
 ) -> None:
     """Trousers or skirt, belt, socks, shoes, watch."""
     draws = rng.random(32)

@@ -99,7 +99,7 @@ def _blurred(image: np.ndarray, sigma_px: float) -> np.ndarray:
 def photo_background(
     rng: np.random.Generator, size: int, photos: list[np.ndarray], bank: TextureBank
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """A random square of a random photo, flipped and tinted, sometimes with distractors on it."""
+    """A square of a photo, at times flipped, tinted, out of focus, with distractors on it."""
     photo = photos[int(rng.random() * len(photos))]
     shorter = min(photo.shape[:2])
     side = max(8, int(shorter * (0.35 + 0.65 * rng.random())))
@@ -109,7 +109,11 @@ def photo_background(
     if rng.random() < 0.5:
         piece = piece[:, ::-1]
     method = cv2.INTER_AREA if side > 1.6 * size else cv2.INTER_LINEAR
-    image = np.ascontiguousarray(cv2.resize(piece, (size, size), interpolation=method))
+    image = cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=method)
+    if rng.random() < 0.5:
+        image = cv2.LUT(image, _tint(rng))
+    if rng.random() < 0.15:
+        image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
     if rng.random() < 0.15:
         _limb_like(rng, image)
     if rng.random() < 0.15:

@@ -20,8 +20,8 @@ from dimr.data.synthetic.heads import (
     STUBBLE,
     TOP_BUN,
 )
-from dimr.data.synthetic.painted_clothes import cloth_colour, sample_below, sample_shirt
 from dimr.data.synthetic.paint import BRA, SLEEVED, TANK, TUBE
+from dimr.data.synthetic.painted_clothes import cloth_colour, sample_below, sample_shirt
 
 STYLES = ("dark", "loose", "bare")
 """Very dark clothes from top to toe; wide ones, skirts and coats; underwear or swimwear only."""

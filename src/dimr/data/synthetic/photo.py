@@ -51,6 +51,8 @@ def degrade(
     elif dark:
         exposure = (_NIGHT[0] + (_NIGHT[1] - _NIGHT[0]) * rng.random()) / max(mean, 1.0)
     image = cv2.LUT(image, _tone_table(rng, min(exposure, 1.0), plain=low_light or dark))
+    if draws[12] > 0.55:  # duller than the world, as many cameras and lamps make it
+        image = cv2.transform(image, _saturation(0.35 + 0.6 * draws[2]))
     if draws[9] < 0.7 or dark:
         strength = 0.3 * draws[10] ** 2 * (2 if low_light else 1) + (0.1 if dark else 0)
         image = _with_noise(image, bank, strength, draws[11], coarse=draws[12] < 0.3)
@@ -97,6 +99,12 @@ def _vignette(size: int, steps: int) -> Float32[np.ndarray, "S S 3"]:
     return cv2.merge([falloff, falloff, falloff])
 
 
+def _saturation(share: float) -> Float32[np.ndarray, "3 3"]:
+    """Colours mixed with their grey."""
+    grey = np.repeat(np.array([[0.3, 0.59, 0.11]], np.float32), 3, axis=0)
+    return share * np.eye(3, dtype=np.float32) + np.float32(1 - share) * grey
+
+
 def _ramp(gain: np.ndarray) -> UInt8[np.ndarray, "1 256 3"]:
     return (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8)[None]
 
@@ -105,11 +113,11 @@ def _tone_table(
     rng: np.random.Generator, exposure: float, plain: bool
 ) -> UInt8[np.ndarray, "1 256 3"]:
     """White balance, exposure, contrast curve and black level of each channel."""
-    gain = (0.98 + 0.47 * rng.random()) * exposure
+    gain = (0.95 + 0.38 * rng.random()) * exposure
     warmth = 0.06 * rng.normal()
     cast = 1 + warmth * np.array([1.0, 0.1, -1.0]) + 0.03 * rng.standard_normal(3)
-    gamma = np.exp(rng.normal() * 0.13)
-    contrast = 1.0 if plain else 1 + 0.75 * rng.random()
+    gamma = np.exp(rng.normal() * 0.13 - 0.12)
+    contrast = 1.0 if plain else 1.1 + 0.9 * rng.random()
     black = 16 * rng.random() ** 4
     level = (np.linspace(0, 1, 256)[:, None] ** gamma) * gain * cast
     # A film-like curve: steep in the middle, soft towards black and white.

@@ -5,7 +5,11 @@ Entry point: `people.SyntheticPeople`. A sample is put together in this order:
 - `poses` (attitudes) and `anatomy` (joint angles -> rotations, limits, collisions),
 - `figure` (pose, shape and thickness of clothes -> vertices in camera axes),
 - `staging` (camera, neighbours, the detector's crop),
-- `looks` (what a person wears) and `paint` (colour of each pixel),
-- `background`, `objects`, `textures`, `folders` (everything that is no person),
-- `photo` (blur, noise, compression, light).
+- `looks` (what a person looks like), `painted_clothes` (what is worn), `paint` (material,
+  thickness and colour of a surface point, with `heads`, `clothes`, `folds`),
+- `background` from `scenes` (`indoors`, `outdoors`, `props`) and `objects` (`shapes`), drawn with
+  `solids` and `textures`, or photos and cut-outs from `folders`,
+- `photo` (lens, tone, noise, compression).
+
+`statistics` compares the pictures with photographs.
 """

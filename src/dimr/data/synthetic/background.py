@@ -1,4 +1,4 @@
-"""What stands behind the people: procedural rooms and outdoors, or photos from a folder."""
+"""What stands behind the people: pieces of drawn scenes, walls and floors, or photos."""
 
 from itertools import pairwise
 
@@ -6,37 +6,100 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from dimr.data.synthetic import solids
 from dimr.data.synthetic.looks import skin_colour
+from dimr.data.synthetic.scenes import Scenery
 from dimr.data.synthetic.textures import TextureBank, random_colour
+
+_PLAIN = 0.15
+"""Probability of nothing but a wall and a floor, or patches, where there is scenery."""
 
 
 def procedural_background(
-    rng: np.random.Generator, size: int, bank: TextureBank, horizon: float
+    rng: np.random.Generator,
+    size: int,
+    bank: TextureBank,
+    horizon: float,
+    scenery: Scenery | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """A wall or sky, a floor, and clutter.
+    """A piece of a scene, or a wall or sky and a floor; clutter; out of focus at times.
 
     Args:
         rng: source of all randomness.
         size: height and width in pixels.
         bank: textures.
         horizon: row where wall and floor meet, as a share of the height; may lie outside.
+        scenery: scenes to cut pieces from; None: walls and floors only.
     """
-    if rng.random() < 0.12:  # abstract: nothing but patches
-        image = bank.patch(rng, size, size)
+    kind = rng.random()
+    if scenery is not None and kind > _PLAIN:
+        image = _piece_of_scene(rng, size, horizon, scenery)
+        clutter = 3
     else:
-        image = _wall_and_floor(rng, size, bank, horizon)
-    for _ in range(int(rng.random() ** 2 * 12)):
-        _clutter(rng, image, bank)
-    if rng.random() < 0.35:
-        for _ in range(1 + int(rng.random() * 4)):
+        abstract = kind < 0.12 * (_PLAIN if scenery is not None else 1)
+        image = (
+            bank.patch(rng, size, size) if abstract else _wall_and_floor(rng, size, bank, horizon)
+        )
+        clutter = 12
+    for _ in range(int(rng.random() ** 2 * clutter)):
+        _clutter(rng, image, bank, horizon)
+    out_of_focus = rng.random() < 0.3
+    if out_of_focus:
+        image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
+    if rng.random() < 0.25:
+        for _ in range(1 + int(rng.random() * 3)):
             _limb_like(rng, image)
     return image
+
+
+def _piece_of_scene(
+    rng: np.random.Generator, size: int, horizon: float, scenery: Scenery
+) -> np.ndarray:
+    """A square of a scene with the horizon where it is wanted as far as the scene reaches."""
+    image = _cut(rng, size, horizon, scenery)
+    if rng.random() < 0.25:  # another place begins at an upright edge
+        edge = int(size * (0.15 + 0.7 * rng.random()))
+        side = slice(0, edge) if rng.random() < 0.5 else slice(edge, size)
+        image[:, side] = _cut(rng, size, horizon, scenery)[:, side]
+    return image
+
+
+def _cut(rng: np.random.Generator, size: int, horizon: float, scenery: Scenery) -> np.ndarray:
+    scene = scenery.pick(rng)
+    height, width = scene.image.shape[:2]
+    side = int(width * (0.3 + 0.7 * rng.random()))
+    row = int(np.clip(scene.horizon_px - horizon * side, 0, height - side))
+    col = int(rng.random() * (width - side + 1))
+    piece = scene.image[row : row + side, col : col + side]
+    if rng.random() < 0.5:
+        piece = piece[:, ::-1]
+    method = cv2.INTER_AREA if side > 1.6 * size else cv2.INTER_LINEAR
+    image = cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=method)
+    return cv2.LUT(image, _tint(rng))
+
+
+def _tint(rng: np.random.Generator) -> UInt8[np.ndarray, "1 256 3"]:
+    """Another time of day, other paint: gain and gamma of each channel."""
+    gamma = np.exp(0.3 * rng.normal() + 0.04 * rng.standard_normal(3))
+    gain = 1 + 0.05 * rng.standard_normal(3)
+    ramp = (np.arange(256) / 255)[:, None] ** gamma * gain * 255
+    return ramp.clip(0, 255).astype(np.uint8)[None]
+
+
+def _blurred(image: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Gaussian blur, on a smaller picture where that is as good."""
+    size = image.shape[0]
+    if sigma_px > 2:
+        small = cv2.resize(image, (size // 2, size // 2), interpolation=cv2.INTER_AREA)
+        small = cv2.GaussianBlur(small, (0, 0), sigma_px / 2)
+        return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(image, (0, 0), sigma_px)
 
 
 def photo_background(
     rng: np.random.Generator, size: int, photos: list[np.ndarray], bank: TextureBank
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """A random square of a random photo, flipped and tinted, sometimes with distractors on it."""
+    """A square of a photo, at times flipped, tinted, out of focus, with distractors on it."""
     photo = photos[int(rng.random() * len(photos))]
     shorter = min(photo.shape[:2])
     side = max(8, int(shorter * (0.35 + 0.65 * rng.random())))
@@ -46,11 +109,15 @@ def photo_background(
     if rng.random() < 0.5:
         piece = piece[:, ::-1]
     method = cv2.INTER_AREA if side > 1.6 * size else cv2.INTER_LINEAR
-    image = np.ascontiguousarray(cv2.resize(piece, (size, size), interpolation=method))
+    image = cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=method)
+    if rng.random() < 0.5:
+        image = cv2.LUT(image, _tint(rng))
+    if rng.random() < 0.15:
+        image = _blurred(image, size / 192 * (0.7 + 4 * rng.random() ** 2))
     if rng.random() < 0.15:
         _limb_like(rng, image)
     if rng.random() < 0.15:
-        _clutter(rng, image, bank)
+        _clutter(rng, image, bank, 0.5)
     return image
 
 
@@ -83,27 +150,37 @@ def _wall_and_floor(
     return image
 
 
-def _clutter(rng: np.random.Generator, image: np.ndarray, bank: TextureBank) -> None:
-    """One thing in the background: a textured box, a disc, a rod."""
+def _clutter(
+    rng: np.random.Generator, image: np.ndarray, bank: TextureBank, horizon: float
+) -> None:
+    """One thing in the background that stands on the floor or hangs on the wall."""
     size = image.shape[0]
     kind = rng.random()
-    centre = rng.random(2) * size
-    if kind < 0.55:
-        extent = size * (0.04 + 0.4 * rng.random(2) ** 2)
-        x0, y0 = np.maximum(centre - extent, 0).astype(int).tolist()
-        x1, y1 = np.minimum(centre + extent, size).astype(int).tolist()
-        if x1 - x0 > 1 and y1 - y0 > 1:
-            image[y0:y1, x0:x1] = bank.patch(rng, y1 - y0, x1 - x0)
-    elif kind < 0.8:
-        axes = (size * (0.02 + 0.2 * rng.random(2) ** 2)).astype(int).tolist()
-        colour = random_colour(rng).tolist()
-        place = centre.astype(int).tolist()
-        cv2.ellipse(image, place, axes, rng.random() * 180, 0, 360, colour, -1, cv2.LINE_AA)
+    half = size * (0.02 + 0.17 * rng.random(2) ** 2)
+    middle = rng.random(2) * size
+    on_floor = middle[1] > horizon * size
+    if on_floor:
+        foot = middle + np.array([0, half[1]])
+        solids.contact_shadow(image, foot, half * (1.3, 0.25))
+    if kind < (0.45 if on_floor else 0.7):
+        slant = 0.25 * rng.normal(size=2)
+        x, y = half
+        corners = np.array([[-x, -y], [x, -y], [x, y], [-x, y]])
+        corners[1:3, 1] *= 1 + slant[0]
+        texture = bank.patch(rng, 48, 48)
+        if on_floor:
+            deep = x * (0.3 + 0.6 * rng.random()) * (1 if slant[1] > 0 else -1)
+            edge = x if deep > 0 else -x
+            side = [[edge, -y], [edge + deep, -0.9 * y], [edge + deep, 0.85 * y], [edge, y]]
+            tone = np.array(cv2.mean(texture)[:3]) * 0.6
+            solids.fill(image, middle + np.array(side), tone)
+        solids.texture_quad(image, middle + corners, texture, 0.7 + 0.5 * rng.random())
+    elif kind < 0.7:
+        solids.ball(image, middle, half.clip(2), random_colour(rng), rng.random())
     else:
-        end = centre + (rng.random(2) - 0.5) * size
-        width = 1 + int(rng.random() ** 2 * 0.07 * size)
-        colour = random_colour(rng).tolist()
-        cv2.line(image, centre.astype(int).tolist(), end.astype(int).tolist(), colour, width)
+        end = middle - (half[0] * rng.normal(), size * (0.1 + 0.5 * rng.random()))
+        width = size * (0.01 + 0.06 * rng.random(2) ** 2)
+        solids.column(image, end, middle, width, random_colour(rng, 0.7), rng.random() ** 2)
 
 
 def _limb_like(rng: np.random.Generator, image: np.ndarray) -> None:
@@ -114,8 +191,7 @@ def _limb_like(rng: np.random.Generator, image: np.ndarray) -> None:
     for _ in range(1 + (rng.random() < 0.5)):
         points.append(points[-1] + (rng.random(2) - 0.5) * 0.7 * size)
     width = size * (0.02 + 0.09 * rng.random())
-    for layer in range(3):
-        tone = (colour * (0.65 + 0.22 * layer)).clip(0, 255).tolist()
-        thick = max(1, int(width * (1 - 0.3 * layer)))
-        for start, end in pairwise(points):
-            cv2.line(image, start.astype(int).tolist(), end.astype(int).tolist(), tone, thick)
+    for end in (points[0], points[-1]):
+        solids.ball(image, end, np.full(2, 0.5 * width), colour, 0.0)
+    for start, end in pairwise(points):
+        solids.column(image, start, end, width * np.array([1.0, 0.9]), colour)

@@ -1,6 +1,7 @@
 """Rest-pose position of a surface point -> what it is made of, how thick, and its colour.
 
 Compiled per pixel and per vertex; `looks` draws the numbers. `marks` are the body's landmarks.
+Details of heads are in `heads`, those of clothes in `clothes`.
 """
 
 import math
@@ -9,14 +10,83 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from dimr.data.synthetic.clothes import SKIRT, leg_middle, legs_colour, shirt_colour, shoe_colour
+from dimr.data.synthetic.folds import folds
+from dimr.data.synthetic.heads import (
+    CAP_VISOR,
+    HEADSCARF,
+    HOOD,
+    cap_tone,
+    face_colour,
+    hair_push,
+    hair_tone,
+    head_coordinates,
+    is_cap,
+    is_hair,
+    noise_at,
+)
+
 SKIN, HAIR, SHIRT, LEGS, SHOES, SOCKS, GLOVES, CAP = range(8)
 """Materials."""
+
+SLEEVED, TANK, BRA, TUBE = range(4)
+"""Cuts of what covers the trunk."""
 
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def _mix(low, high, share):
-    return low + (high - low) * min(max(share, 0.0), 1.0)
+def _long_hair(x, y, z, look, marks):
+    """Hair that lies on the trunk."""
+    if z < marks.neck_z + 0.02 and abs(x) < look.hair_width_m:
+        width = x / look.hair_width_m
+        return y > marks.neck_y - look.hair_length_m * (1 - 0.35 * width * width)
+    if look.hair_front_m > 0 and z >= marks.neck_z and 0.05 < abs(x) < 0.115:
+        return y > marks.neck_y - look.hair_front_m
+    return False
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _above_neckline(x, y, z, look, marks):
+    """Skin of neck and chest that a shirt leaves free."""
+    side = abs(x)
+    if side > 0.2 or y < marks.chest_y - 0.1:
+        return False
+    back = z < marks.mid_z - 0.01
+    wide = 0.078 + (0.1 if back else 0.45) * look.neckline_m
+    share = side / wide
+    if share >= 1:
+        return False
+    curve = share * share if look.neck_round > 0.5 else share
+    if back:
+        bottom = marks.neck_y - 0.012 - look.neck_back_m
+    else:
+        bottom = marks.neck_y - 0.045 - look.neckline_m
+    return y > bottom + (marks.neck_y - 0.03 - bottom) * curve + 0.03 * look.turtleneck
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _covered(x, y, z, look, marks):
+    """Whether a shirt, bra or swimsuit covers a point of the trunk."""
+    side = abs(x)
+    front = z > marks.mid_z
+    if look.cut == SLEEVED:
+        return not _above_neckline(x, y, z, look, marks)
+    bust = marks.chest_y - 0.035
+    if look.cut == BRA:
+        if not front:
+            return abs(y - bust + 0.02) < 0.016 or (abs(side - 0.085) < 0.008 and y > bust)
+        cup_u, cup_v = (side - 0.075) / 0.07, (y - bust) / 0.062
+        if cup_u * cup_u + cup_v * cup_v < 1 or abs(y - bust + 0.035) < 0.012:
+            return True
+        return abs(side - 0.085) < 0.008 and y > bust
+    top = bust + 0.07 - (0.0 if front else 0.06)
+    if look.cut == TUBE:
+        return y < top
+    if y < top + look.neck_round * 0.04 * (side / 0.1) ** 2:
+        return side < 0.17 or y < top - 0.05
+    return abs(side - 0.09) < 0.012 + 0.025 * look.strap
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -25,26 +95,18 @@ def material(x, y, z, part, look, marks):
     """Material of a point of the rest-pose surface; `part` is the SMPL joint of its face."""
     side = abs(x)
     if part == 15 or part == 12:
-        h = (y - marks.chin_y) / marks.head_height
-        depth = (z - marks.head_z) / marks.head_half_depth
-        if h > look.cap_line:
+        if is_cap(x, y, z, look, marks):
             return CAP
-        if part == 15 or depth < 0.1:
-            if depth > 0.35:
-                line = _mix(0.62, look.hairline, (depth - 0.35) / 0.45)
-                line = max(line, look.hairline - 0.12 * (side / marks.head_half_width) ** 2)
-            elif depth > -0.1:
-                line = _mix(look.hair_side, max(0.6, look.hair_side), (depth + 0.1) / 0.45)
-            else:
-                line = _mix(look.hair_back, look.hair_side, (depth + 0.45) / 0.35)
-            if look.hairline > 1 and h > 0.62:
-                line = 9.0
-            if h > line:
-                return HAIR
-        if part == 12 and look.turtleneck and y < marks.chin_y + 0.01:
+        if is_hair(x, y, z, part, look, marks):
+            return HAIR
+        if part == 15:
+            return SKIN
+        if look.hair_length_m > 0 and _long_hair(x, y, z, look, marks):
+            return HAIR
+        if look.turtleneck and y < marks.chin_y + 0.01:
             return SHIRT
-        if part == 12 and look.sleeve_x_m > 0 and y < marks.neck_y - look.neckline_m * 0.3:
-            return SHIRT if z < marks.neck_z else SKIN
+        if look.cut == SLEEVED and look.sleeve_x_m > 0 and y < marks.neck_y + 0.005:
+            return SKIN if _above_neckline(x, y, z, look, marks) else SHIRT
         return SKIN
     if 20 <= part <= 23:
         if look.has_gloves:
@@ -57,27 +119,52 @@ def material(x, y, z, part, look, marks):
             return LEGS
         return SOCKS if y < look.sock_y_m else SKIN
     if part == 1 or part == 2:
-        if y > look.hem_y_m:
+        if y > look.hem_y_m + look.leg_slope * side:
             return SHIRT
-        return LEGS if y > look.leg_y_m else SKIN
+        if y > look.leg_y_m + look.leg_slope * side:
+            return LEGS
+        return SOCKS if y < look.sock_y_m else SKIN
     # trunk and arms
-    if look.hair_length_m > 0 and z < marks.neck_z and side < 0.15:
-        if y > marks.neck_y - look.hair_length_m + 2.5 * side * side:
-            return HAIR
-    if y < look.hem_y_m:
+    if look.hair_length_m > 0 and _long_hair(x, y, z, look, marks):
+        return HAIR
+    if y < look.hem_y_m + look.leg_slope * side * (y < marks.hip_y + 0.05):
         if 16 <= part <= 19 or part == 9 or part == 13 or part == 14:
             return SKIN
-        return LEGS if y < marks.waist_y + 0.01 else SKIN
-    if side > look.sleeve_x_m:
-        return SKIN
-    if z > marks.neck_z - 0.02:
-        wide = 0.06 + 0.5 * look.neckline_m
-        share = side / wide
-        drop = look.neckline_m
-        bottom = marks.neck_y - drop * (1 - (share * share if look.neck_round > 0.5 else share))
-        if share < 1 and y > bottom - 0.03:
-            return SKIN
+        bottom = look.leg_y_m + look.leg_slope * side
+        return LEGS if bottom < y < look.rise_y_m else SKIN
+    if side > look.sleeve_x_m or not _covered(x, y, z, look, marks):
+        return LEGS if look.leg_y_m + look.leg_slope * side < y < look.rise_y_m else SKIN
     return SHIRT
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _push(kind, x, y, z, part, look, marks):
+    """Thickness of a material in metres."""
+    if kind == HAIR:
+        return hair_push(x, y, z, part, look, marks)
+    if kind == SHIRT:
+        push = look.shirt_m
+        if abs(x) > marks.shoulder_x:
+            length = max(look.sleeve_x_m - marks.shoulder_x, 0.05)
+            return 0.75 * push + look.sleeve_flare_m * min((abs(x) - marks.shoulder_x) / length, 1)
+        if y < marks.chest_y:  # hangs away from the waist
+            length = max(marks.chest_y - look.hem_y_m, 0.1)
+            push += look.hem_flare_m * min((marks.chest_y - y) / length, 1.0)
+        return push
+    if kind == LEGS:
+        length = max(marks.hip_y - look.leg_y_m, 0.05)
+        down = min(max((marks.hip_y - y) / length, 0.0), 1.0)
+        return look.legs_m + look.flare_m * down
+    if kind == SHOES:
+        return look.shoes_m
+    if kind == CAP:
+        h = head_coordinates(x, y, z, marks)[0]
+        push = max(look.hair_m * 0.5, look.cap_m)
+        if look.cap_kind == HOOD and h < 0.25:
+            push += 0.015
+        return push
+    return 0.003 if kind == GLOVES else 0.0
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -92,138 +179,75 @@ def thickness(vertices, part_of_vertex, look, marks, normals, pushed):
             np.float64(vertices[v, 2]),
         )
         kind = material(x, y, z, part_of_vertex[v], look, marks)
-        push = 0.0
-        if kind == HAIR:
-            push = look.hair_m
-            h = (y - marks.chin_y) / marks.head_height
-            if h < 0.2:
-                push *= 1.4
-        elif kind == SHIRT:
-            push = look.shirt_m
-            if abs(x) > marks.shoulder_x:
-                push *= 0.75
-        elif kind == LEGS:
-            length = max(marks.hip_y - look.leg_y_m, 0.05)
-            down = min(max((marks.hip_y - y) / length, 0.0), 1.0)
-            push = look.legs_m + look.flare_m * down
-        elif kind == SHOES:
-            push = look.shoes_m
-        elif kind == CAP:
-            push = max(look.hair_m, 0.012)
-        elif kind == GLOVES:
-            push = 0.003
+        push = _push(kind, x, y, z, part_of_vertex[v], look, marks)
         for axis in range(3):
             pushed[v, axis] = push * normals[v, axis]
+        if kind == LEGS and look.legs_kind == SKIRT and y < marks.hip_y:
+            # The inner sides of the legs meet: a skirt has no gap between them.
+            if x * normals[v, 0] < 0 and abs(x) < 0.115:
+                for axis in range(3):
+                    pushed[v, axis] = look.legs_m * normals[v, axis]
+                pushed[v, 0] -= 0.8 * x
+        elif kind == CAP and look.cap_kind == CAP_VISOR:
+            h, across, depth = head_coordinates(x, y, z, marks)
+            if depth > 0.6 and h < look.cap_line + 0.08:
+                pushed[v, 2] += 0.065 * max(1 - across * across, 0.0)
 
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def _noise(noise, u, v):
-    """Value of a noise texture (uint8, side a power of two) in [0, 1]."""
-    mask = noise.shape[0] - 1
-    return noise[math.floor(v) & mask, math.floor(u) & mask] / 255.0
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _cloth(first, second, pattern, x, y, z, period, noise, look):
-    """Blend of two cloth colours by a pattern."""
-    along = abs(x) if abs(x) > 0.2 else -y
-    share = 0.0
-    if pattern == 1:
-        share = 1.0 if (along / period) % 1.0 < 0.5 else 0.0
-    elif pattern == 2:
-        share = 1.0 if ((x if abs(x) <= 0.2 else y) / period) % 1.0 < 0.5 else 0.0
-    elif pattern == 3:
-        across = x if abs(x) <= 0.2 else y
-        share = 0.5 * ((along / period) % 1.0 < 0.5) + 0.5 * ((across / period) % 1.0 < 0.5)
-    elif pattern == 4:
-        offset = 91.0 if z < 0 else 0.0
-        scale = 10.0 / period
-        u, v = look.seed_u + offset + x * scale, look.seed_v + y * scale
-        share = 1.0 if _noise(noise, u, v) > 0.52 else 0.0
-    return (
-        first[0] + (second[0] - first[0]) * share,
-        first[1] + (second[1] - first[1]) * share,
-        first[2] + (second[2] - first[2]) * share,
-    )
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _shirt(x, y, z, noise, look, marks):
-    front = z > marks.torso_z and abs(x) < marks.shoulder_x
-    if front and look.front_kind == 1:
-        u, v = x / look.print_half_m[0], (y - marks.chest_y) / look.print_half_m[1]
-        inside = u * u + v * v < 1 if look.neck_round > 0.7 else max(abs(u), abs(v)) < 1
-        if inside:
-            if _noise(noise, look.seed_u + x * 150, look.seed_v + y * 150) > 0.45:
-                return look.front[0], look.front[1], look.front[2]
-            return look.legs_second[0], look.legs_second[1], look.legs_second[2]
-    elif front and look.front_kind == 2:
-        if abs(x) < 0.004 or (abs(x - 0.012) < 0.006 and (y / 0.085) % 1.0 < 0.15):
-            return look.shirt[0] * 0.45, look.shirt[1] * 0.45, look.shirt[2] * 0.45
-    elif front and look.front_kind == 3:
-        gap = 0.035 + 0.12 * max(marks.chest_y + 0.1 - y, 0.0) + 0.15 * max(y - marks.chest_y, 0.0)
-        if abs(x) < gap:
-            return look.front[0], look.front[1], look.front[2]
-        if abs(x) < gap + 0.012:
-            return look.shirt[0] * 0.6, look.shirt[1] * 0.6, look.shirt[2] * 0.6
-    return _cloth(
-        look.shirt, look.shirt_second, look.shirt_pattern, x, y, z, look.period_m, noise, look
-    )
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _face(x, y, z, look, marks):
-    """Skin of the head with eyes, brows, mouth, beard, glasses."""
-    h = (y - marks.chin_y) / marks.head_height
-    across = abs(x) / marks.head_half_width
-    depth = (z - marks.head_z) / marks.head_half_depth
-    red, green, blue = look.skin[0], look.skin[1], look.skin[2]
-    if depth < 0.2:
-        return red, green * 0.99, blue * 0.99
-    eye_u, eye_v = (across - 0.42) / 0.2, (h - 0.5) / 0.032
-    eye = eye_u * eye_u + eye_v * eye_v
-    if look.glasses > 0:
-        lens_u, lens_v = (across - 0.43) / 0.33, (h - 0.495) / 0.085
-        lens = lens_u * lens_u + lens_v * lens_v
-        if look.glasses == 2 and lens < 1:
-            return 18.0, 18.0, 22.0
-        if 0.75 < lens < 1.1 or (abs(h - 0.52) < 0.012 and across < 0.16):
-            return 25.0, 22.0, 22.0
-    if eye < 1:
-        if abs(eye_u) < 0.42:
-            if abs(eye_u) < 0.18:
-                return 12.0, 10.0, 10.0
-            return look.iris[0], look.iris[1], look.iris[2]
-        return 228.0, 222.0, 215.0
-    if eye < 1.7:
-        return red * 0.62, green * 0.55, blue * 0.52
-    if abs(h - 0.578 - 0.03 * min(across, 0.45)) < 0.014 and 0.17 < across < 0.72:
-        b = look.brow
-        return (
-            red + (look.hair[0] * 0.8 - red) * b,
-            green + (look.hair[1] * 0.8 - green) * b,
-            blue + (look.hair[2] * 0.8 - blue) * b,
-        )
-    if across < 0.33 and abs(h - 0.205) < 0.03 * (1 - across / 0.4):
-        dark = 0.45 if abs(h - 0.205) < 0.006 else 1.0
-        return look.lips[0] * dark, look.lips[1] * dark, look.lips[2] * dark
-    lower = 0.16 + 0.34 * min(max((across - 0.62) / 0.25, 0.0), 1.0)
-    if look.beard > 0 and (h < lower or (h < 0.275 and across < 0.42)):
-        b = look.beard
-        return (
-            red + (look.hair[0] - red) * b,
-            green + (look.hair[1] - green) * b,
-            blue + (look.hair[2] - blue) * b,
-        )
-    if across < 0.26 and abs(h - 0.3) < 0.012:
-        return red * 0.6, green * 0.52, blue * 0.5
-    if abs(across - 0.55) < 0.25 and abs(h - 0.33) < 0.1:
-        return min(red * 1.03, 255.0), green * 0.93, blue * 0.92
-    return red, green, blue
+def _body_tone(x, y, z, part, look, marks):
+    """Brightness and redness of bare skin: what shows front and back of an undressed body."""
+    side = abs(x)
+    tone, red = 1.0, 0.0
+    if 20 <= part <= 23:
+        red = 0.5
+        if y < marks.arm_y - 0.012:  # palms
+            tone = 1.0 + 0.18 * look.pale_palms
+            if 20 <= part <= 21 and math.sin(170 * side + 60 * z) > 0.93:
+                tone *= 0.85
+        elif side > marks.wrist_x + 0.16 and part >= 22 and y > marks.arm_y + 0.004:
+            tone = 1.08  # nails
+    elif part == 12:
+        # in the jaw's shadow
+        tone = 1 - 0.2 * min(max((z - marks.neck_z) / 0.04, 0.0), 1.0)
+    elif part == 18 or part == 19 or part == 16 or part == 17:
+        if abs(side - marks.elbow_x) < 0.035 and z < marks.arm_z - 0.01:
+            red, tone = 0.8, 0.9
+    elif part == 4 or part == 5 or part == 1 or part == 2:
+        u, v = (side - 0.14) / 0.035, (y - marks.knee_y) / 0.05
+        cap = u * u + v * v
+        if z > leg_middle(y, marks) and cap < 2:
+            ring = cap - 1
+            red, tone = 0.6, 1.03 - 0.1 * math.exp(-4 * ring * ring)
+        elif z < leg_middle(y, marks):
+            hollow = (y - marks.knee_y) / 0.02
+            tone = 1 - 0.13 * math.exp(-hollow * hollow)
+    elif part == 10 or part == 11:
+        red = 0.4
+        if z > marks.toe_z - 0.03 and math.sin(380 * side) > 0.8:
+            tone = 0.7
+    elif z > marks.mid_z:
+        u, v = x / 0.008, (y - marks.waist_y + 0.03) / 0.011
+        if u * u + v * v < 1:
+            return 0.5, 0.0  # navel
+        u, v = (side - 0.092) / 0.014, (y - marks.chest_y + 0.035) / 0.013
+        if u * u + v * v < 1:
+            return 0.75, 1.5
+        muscle = look.muscle
+        line = (y - marks.chest_y + 0.085 - 0.9 * (side - 0.09) ** 2 * 4) / 0.012
+        tone -= 0.3 * muscle * math.exp(-line * line) * (0.02 < side < 0.15)
+        tone -= 0.25 * muscle * math.exp(-((x / 0.009) ** 2)) * (y > marks.waist_y - 0.06)
+        if marks.waist_y - 0.05 < y < marks.chest_y - 0.1 and side < 0.075:
+            tone -= 0.12 * muscle * (math.sin(y * 105) > 0.7)
+        bone = (y - marks.neck_y + 0.075 - 0.15 * side) / 0.01
+        tone -= 0.2 * math.exp(-bone * bone) * (0.02 < side < 0.13)
+    else:
+        tone -= 0.3 * math.exp(-((x / 0.012) ** 2)) * (y > marks.hip_y)
+        blade = (side - 0.085 + 0.25 * (y - marks.chest_y)) / 0.012
+        if abs(y - marks.chest_y - 0.02) < 0.075:
+            tone -= (0.1 + 0.15 * look.muscle) * math.exp(-blade * blade)
+    return tone, red
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -231,53 +255,57 @@ def _face(x, y, z, look, marks):
 def colour(x, y, z, part, look, marks, noise):
     """Unlit RGB 0..255 of a point of the rest-pose surface."""
     kind = material(x, y, z, part, look, marks)
-    offset = 77.0 if z < marks.torso_z else 0.0
-    u, v = look.seed_u + offset + x * 110, look.seed_v + y * 110
     fold = 1.0
     if kind == SKIN:
+        shift = 77.0 if z < marks.mid_z else 0.0
+        fold = 1 + 0.1 * (
+            noise_at(noise, look.seed_u + shift + x * 110, look.seed_v + y * 110) - 0.5
+        )
         if part == 15:
-            red, green, blue = _face(x, y, z, look, marks)
+            red, green, blue = face_colour(x, y, z, look, marks, noise)
         else:
             red, green, blue = look.skin[0], look.skin[1], look.skin[2]
-        fold = 1 + 0.08 * (_noise(noise, u, v) - 0.5)
+            watch = abs(abs(x) - marks.wrist_x + 0.015)
+            if look.watch != 0 and x * look.watch > 0 and watch < 0.013 and part >= 18:
+                if y > marks.arm_y + 0.012 and watch < 0.011:
+                    return look.buckle[0] * 0.6, look.buckle[1] * 0.6, look.buckle[2] * 0.6
+                return look.frame[0], look.frame[1], look.frame[2]
+            tone, flush = _body_tone(x, y, z, part, look, marks)
+            fold *= tone
+            green *= 1 - 0.07 * flush
+            blue *= 1 - 0.08 * flush
     elif kind == HAIR:
         red, green, blue = look.hair[0], look.hair[1], look.hair[2]
-        fold = 1 + 0.7 * (_noise(noise, u * 9, v * 0.6) - 0.5)
+        fold = hair_tone(x, y, z, look, marks, noise)
     elif kind == SHIRT:
-        red, green, blue = _shirt(x, y, z, noise, look, marks)
-        if part == 20 or part == 21 or (y < look.hem_y_m + 0.012 and abs(x) < marks.shoulder_x):
-            fold = 0.8
-        fold *= 1 + look.folds * (_noise(noise, u * 1.3, v * 0.9) - 0.5)
+        red, green, blue = shirt_colour(x, y, z, part, noise, look, marks)
+        fold = folds(x, y, z, part, False, noise, look, marks)
+        if abs(x) < marks.shoulder_x and y < look.hem_y_m + 0.01:
+            fold *= 0.75
     elif kind == LEGS:
-        red, green, blue = _cloth(
-            look.legs, look.legs_second, look.legs_pattern, x, y, z, look.period_m, noise, look
-        )
-        if y > marks.waist_y - 0.025 and look.belt:
-            red, green, blue = look.shoes[0], look.shoes[1], look.shoes[2]
-        elif abs(x) < 0.006 and z > marks.torso_z and not look.skirt:
-            fold = 0.7
-        elif z < marks.torso_z and abs(abs(x) - 0.075) < 0.05 and abs(y - marks.hip_y) < 0.055:
-            edge = max(abs(abs(x) - 0.075) / 0.05, abs(y - marks.hip_y) / 0.055)
-            fold = 0.7 if edge > 0.88 and not look.skirt else 1.0  # back pockets
-        fold *= 1 + look.folds * (_noise(noise, u * 0.8, v * 1.2) - 0.5)
+        red, green, blue = legs_colour(x, y, z, part, noise, look, marks)
+        fold = folds(x, y, z, part, True, noise, look, marks)
+        if look.shirt_m > 0.002 and 0 < look.hem_y_m - y < 0.02:
+            fold *= 0.7  # in the shirt's shadow
     elif kind == SHOES:
-        if y < look.sole_y_m:
-            red, green, blue = look.sole[0], look.sole[1], look.sole[2]
-        elif z > marks.toe_z - 0.065:
-            red, green, blue = look.toe_cap[0], look.toe_cap[1], look.toe_cap[2]
-        else:
-            red, green, blue = look.shoes[0], look.shoes[1], look.shoes[2]
-            if z > marks.toe_z - 0.15 and (z / 0.018) % 1.0 < 0.3 and y > look.sole_y_m + 0.02:
-                red, green, blue = look.sole[0], look.sole[1], look.sole[2]  # laces
+        red, green, blue = shoe_colour(x, y, z, look, marks)
     elif kind == SOCKS:
         red, green, blue = look.socks[0], look.socks[1], look.socks[2]
+        if look.sock_rings and look.sock_y_m - 0.05 < y < look.sock_y_m - 0.01:
+            ring = (y / 0.02) % 1.0 < 0.5
+            red, green, blue = (
+                (look.trim[0], look.trim[1], look.trim[2]) if ring else (red, green, blue)
+            )
     elif kind == GLOVES:
         red, green, blue = look.gloves[0], look.gloves[1], look.gloves[2]
+        fold = 0.85 if y < marks.arm_y - 0.01 else 1.0
     else:
         red, green, blue = look.cap[0], look.cap[1], look.cap[2]
-        h = (y - marks.chin_y) / marks.head_height
-        if h < look.cap_line + 0.05 and z > marks.head_z + 0.5 * marks.head_half_depth:
-            fold = 0.5
+        fold = cap_tone(x, y, z, look, marks)
+        if look.cap_kind < HEADSCARF and z > marks.head_z + 0.06 and abs(x) < 0.025:
+            h = (y - marks.chin_y) / marks.head_height
+            if look.logo and abs(h - look.cap_line - 0.12) < 0.05:
+                red, green, blue = look.trim[0], look.trim[1], look.trim[2]
     return red * fold, green * fold, blue * fold
 
 

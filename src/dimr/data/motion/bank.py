@@ -70,7 +70,9 @@ def build_pose_bank(
     skeleton = Skeleton(
         tuple(map(str, range(24))),
         JOINT_PARENTS,
-        np.diff(joints_rest_m[[[max(p, 0), j] for j, p in enumerate(JOINT_PARENTS)]], axis=1)[:, 0],
+        np.diff(joints_rest_m[[[max(p, 0), j] for j, p in enumerate(JOINT_PARENTS)]], axis=1)[
+            :, 0
+        ],
     )
     rotmats, features, clip_of = [], [], []
     for number, clip in enumerate(clips):

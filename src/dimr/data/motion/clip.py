@@ -6,7 +6,16 @@ import numpy as np
 from jaxtyping import Float
 
 KIND_WORDS = {
-    "acrobatics": ("flip", "cartwheel", "handstand", "acrobat", "somersault", "breakdanc"),
+    "acrobatics": (
+        "flip",
+        "cartwheel",
+        "handstand",
+        "acrobat",
+        "somersault",
+        "breakdanc",
+        "gym",
+        "fly",
+    ),
     "floor": ("crawl", "roll", "getup", "get_up", "lying", "fall"),
     "kicking": ("kick", "capoeira", "karate"),
     "dancing": ("danc", "ballet", "salsa"),
@@ -18,8 +27,7 @@ KIND_WORDS = {
     "walking": ("walk", "zombie", "step", "stairs"),
     "working": ("wash", "clean", "lift", "carry"),
     "sitting": ("sit", "chair"),
-    "flying": ("fly", "swim"),
-    "standing": ("stand", "idle", "gym", "stretch", "yoga"),
+    "standing": ("stand", "idle", "stretch", "yoga"),
 }
 """Kinds of motion and the parts of a clip's name that tell them; the first match counts."""
 OTHER_KIND = "other"

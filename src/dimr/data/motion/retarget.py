@@ -17,8 +17,10 @@ from dimr.data.motion.rigs import Degrees, Rig
 
 THIGH_OUT_DEG, SHANK_OUT_DEG = 5.0, -2.0
 """Frontal directions of SMPL's legs at rest: thighs lead outwards, shanks inwards."""
-LEG_M = 0.85
+LEG_M = 0.83
 """Hip to ankle of the mean body; gives the unit of sources that have none."""
+BONES = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
+"""Where the bone ends that starts at a joint."""
 SPLAYED_DEG = 10.0
 BENT_ELBOW_DEG = 15.0
 """From here on the elbow of a rest pose tells the direction of its hinge."""
@@ -76,7 +78,7 @@ def retarget(
     rotmats, root = axes @ rotmats @ axes.T, root @ axes.T
 
     t_turned, rest = _t_pose(skeleton, rig, at)
-    turned, _ = forward(skeleton, rotmats, root)
+    turned, places = forward(skeleton, rotmats, root)
     turned = turned @ t_turned.transpose(0, 2, 1)  # from the source's T-pose
 
     smpl = np.empty((len(rotmats), 24, 3, 3))
@@ -98,9 +100,13 @@ def retarget(
     put("head", head)
     for side, letter in enumerate("LR"):
         corrections = _leg_corrections(rest, rig, at, side) | _arm_corrections(rest, rig, at, side)
-        driven = {
-            part: turned[:, at[rig.joint(part, side)]] @ corrections[part].T for part in rig.parts
-        }
+        driven = {}
+        for part in rig.parts:
+            values = turned[:, at[rig.turn(part, side)]]
+            if BONES.get(part) in rig.parts:
+                ends = [at[rig.joint(end, side)] for end in (part, BONES[part])]
+                values = _point_along(values, rest[ends], places[:, ends])
+            driven[part] = values @ corrections[part].T
         driven["foot"] = driven["ankle"]
         driven.setdefault("wrist", driven["elbow"])
         driven.setdefault("hand", driven["wrist"])
@@ -195,6 +201,20 @@ def _arm_corrections(
     return corrections
 
 
+def _point_along(
+    turned: Float[np.ndarray, "N 3 3"],
+    rest: Float[np.ndarray, "2 3"],
+    places: Float[np.ndarray, "N 2 3"],
+) -> Float[np.ndarray, "N 3 3"]:
+    """Turned on so that the bone has the direction of its ends; matters for bones in pieces."""
+    now = turned @ (rest[1] - rest[0])
+    wanted = places[:, 1] - places[:, 0]
+    axis = np.cross(now, wanted)
+    sine, cosine = np.linalg.norm(axis, axis=1), (now * wanted).sum(1)
+    vectors = axis * (np.arctan2(sine, cosine) / np.maximum(sine, 1e-12))[:, None]
+    return Rotation.from_rotvec(vectors).as_matrix() @ turned
+
+
 def _follow(
     chest: Float[np.ndarray, "N 3 3"], arm: Float[np.ndarray, "N 3 3"], side: int
 ) -> Float[np.ndarray, "N 3 3"]:
@@ -203,9 +223,7 @@ def _follow(
     upper_arm = sign * (chest.transpose(0, 2, 1) @ arm)[:, :, 0]
     raised = np.rad2deg(np.arccos(np.clip(-upper_arm[:, 1], -1, 1)))
     lift = np.clip(COLLAR_SHARE * (raised - COLLAR_FROM_DEG), 0, COLLAR_MOST_DEG)
-    return chest @ Rotation.from_rotvec(
-        np.deg2rad(lift)[:, None] * (0.0, 0.0, sign)
-    ).as_matrix()
+    return chest @ Rotation.from_rotvec(np.deg2rad(lift)[:, None] * (0.0, 0.0, sign)).as_matrix()
 
 
 def _share_twist(

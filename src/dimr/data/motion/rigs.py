@@ -20,6 +20,8 @@ class Rig(NamedTuple):
     head: str
     parts: dict[str, str]
     """Keys from `SIDE_PARTS`; those of `OPTIONAL_PARTS` may be missing."""
+    turns: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """Of bones in several pieces, the piece that says how a part is turned about the bone."""
     knuckles: tuple[str, ...] = ()
     """Fingers' first joints, forefinger to little finger, if the rest pose's palm is not down."""
     toe: str | None = None
@@ -34,9 +36,14 @@ class Rig(NamedTuple):
         """Name of the joint of a part; side 0 is left."""
         return self.parts[part].format(self.sides[side])
 
+    def turn(self, part: str, side: int) -> str:
+        """Name of the joint whose rotation a part has."""
+        return self.turns.get(part, self.parts[part]).format(self.sides[side])
+
     def wanted(self) -> list[str]:
         """All names that the skeleton must have."""
         sides = [self.joint(part, side) for part in self.parts for side in (0, 1)]
+        sides += [self.turn(part, side) for part in self.turns for side in (0, 1)]
         knuckles = [name.format(side) for name in self.knuckles for side in self.sides]
         toes = [self.toe.format(side) for side in self.sides] if self.toe else []
         return [self.pelvis, *self.spine, self.head, *sides, *knuckles, *toes, *self.t_pose_deg]
@@ -88,6 +95,7 @@ MAKEHUMAN = Rig(
         "collar": "shoulder01.{}", "shoulder": "upperarm01.{}", "elbow": "lowerarm01.{}",
         "wrist": "wrist.{}", "hand": "finger3-1.{}",
     },
+    turns={"hip": "upperleg02.{}", "shoulder": "upperarm02.{}"},
     knuckles=("finger2-1.{}", "finger3-1.{}", "finger4-1.{}", "finger5-1.{}"),
     toe="toe3-1.{}",
 )  # fmt: skip

@@ -70,7 +70,9 @@ class PoseBank:
         _, place, count = np.unique(self.kinds, return_inverse=True, return_counts=True)
         weights = 1 / np.sqrt(count[place])
         self._until = np.cumsum(weights)
-        self._until_extreme = np.cumsum(weights * self.extreme)
+        # Who jumps also stands: of the extreme clips, poses far from the mean come more often.
+        strangeness = ((self.rotmats - self.rotmats.mean(0)) ** 2).sum((1, 2, 3))
+        self._until_extreme = np.cumsum(weights * self.extreme * strangeness**2)
 
     @classmethod
     def load(cls, split: str, path: str | Path | None = None) -> "PoseBank":
@@ -117,7 +119,9 @@ class PoseBank:
             plain = plain[_MIRROR] * _MIRROR_SIGNS
             combined = combined[_MIRROR] * _MIRROR_SIGNS
         noise = rng.standard_normal((MAX_TRIES, 24, 3)) * _NOISE_RAD
-        curl = np.deg2rad((MEAN_CURL_DEG + CURL_DEG * rng.standard_normal(2)).clip(0, MOST_CURL_DEG))
+        curl = np.deg2rad(
+            (MEAN_CURL_DEG + CURL_DEG * rng.standard_normal(2)).clip(0, MOST_CURL_DEG)
+        )
         best, best_depth = None, np.inf
         for attempt in range(MAX_TRIES):
             # Calmer with every try, and at last what was recorded.

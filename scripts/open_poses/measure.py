@@ -119,8 +119,8 @@ def _joints(clips: Sequence[Clip]) -> list[str]:
     hyper = [100 * np.mean(np.concatenate(values) < -5) for values in (knees, elbows)]
     return [
         f"  bent backwards by more than 5 deg: knees {hyper[0]:.1f} %, elbows {hyper[1]:.1f} %",
-        f"  all joints within their ranges in {100 * (~moved.any(1)).mean():.1f} % of frames; most "
-        "often outside: "
+        f"  all joints within their ranges in {100 * (~moved.any(1)).mean():.1f} % of frames; "
+        "most often outside: "
         + ", ".join(f"{JOINT_NAMES[j]} {100 * moved[:, j].mean():.1f} %" for j in worst),
     ]
 

@@ -23,6 +23,8 @@ from dimr.surface.npz import read_arrays
 SPLITS = ("train", "val", "test")
 VAL_SHARE, TEST_SHARE = 0.1, 0.2
 """Shares of each kind's groups of clips; with three groups or more, none is left empty."""
+MIN_FRAMES = 16
+"""Shorter clips are all for training: a few stills are nothing to measure on."""
 MIN_DISTANCE_M = 0.02
 """Poses of one split and kind differ by at least this (RMS over the joints)."""
 MOST_PER_KIND = 2000
@@ -112,7 +114,7 @@ def without_yaw(rotmats: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3
     What remains has its axis in the horizontal plane, so upside down is no special case; only a
     person that hangs exactly head down has no such turn and is left alone.
     """
-    x, y, z, w = Rotation.from_matrix(rotmats).as_quat().T
+    _, y, _, w = Rotation.from_matrix(rotmats).as_quat().T
     yaw = np.where(np.hypot(y, w) > FLAT_TOLERANCE, 2 * np.arctan2(y, w), 0)
     return Rotation.from_euler("y", -yaw[:, None]).as_matrix() @ rotmats
 
@@ -178,7 +180,8 @@ def _split(clips: Sequence[Clip]) -> Int[np.ndarray, "C"]:
     """A split for each clip: by group, each kind shared out, in an order that no one chose."""
     kind_of_group = {}
     for clip in clips:
-        kind_of_group.setdefault(clip.group, clip.kind)
+        if len(clip.rotmats) >= MIN_FRAMES:
+            kind_of_group.setdefault(clip.group, clip.kind)
     split_of_group = {}
     for kind in set(kind_of_group.values()):
         groups = [group for group, its_kind in kind_of_group.items() if its_kind == kind]
@@ -189,13 +192,13 @@ def _split(clips: Sequence[Clip]) -> Int[np.ndarray, "C"]:
         for place, group in enumerate(groups):
             in_val = num_test <= place < num_test + num_val
             split_of_group[group] = 2 if place < num_test else 1 if in_val else 0
-    return np.array([split_of_group[clip.group] for clip in clips], np.int32)
+    return np.array([split_of_group.get(clip.group, 0) for clip in clips], np.int32)
 
 
 def _farthest(
     features: Float[np.ndarray, "N F"], min_distance: float, most: int
 ) -> Int[np.ndarray, "K"]:
-    """Farthest-point sampling from the first row on, until all others are near or `most` chosen."""
+    """Farthest-point sampling from the first row on, until all are near or `most` chosen."""
     chosen: list[int] = []
     nearest = np.full(len(features), np.inf, np.float32)
     following = 0

@@ -1,8 +1,8 @@
 """BVH files (Biovision hierarchy): any skeleton, channel orders, degrees.
 
 A joint's rotation is the product of its rotation channels in the order in which they are listed.
-Position channels of joints other than the root are read over: rigs that have them repeat the bones'
-lengths or hold zeros.
+Position channels of joints other than the root are read over: where they exist they repeat the
+bones' lengths or hold zeros.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A clip of motion in SMPL's convention, what kind of motion it shows, and whether it is extreme."""
+"""A clip of motion in SMPL's convention, its kind of motion, and whether it is extreme."""
 
 from typing import NamedTuple
 

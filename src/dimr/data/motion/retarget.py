@@ -5,7 +5,6 @@ world: how far a source bone has turned from its own T-pose is how far SMPL's bo
 SMPL's T-pose. What remains between the two T-poses (bones of other directions) is taken out first.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,9 +81,10 @@ def retarget(
     turned = turned @ t_turned.transpose(0, 2, 1)  # from the source's T-pose
 
     smpl = np.empty((len(rotmats), 24, 3, 3))
+    joint_of = {name: joint for joint, name in enumerate(JOINT_NAMES)}
 
     def put(name: str, values: np.ndarray) -> None:
-        smpl[:, JOINT_NAMES.index(name)] = values
+        smpl[:, joint_of[name]] = values
 
     pelvis, head = turned[:, at[rig.pelvis]], turned[:, at[rig.head]]
     if len(rig.spine) == 1:
@@ -172,7 +172,7 @@ def _leg_corrections(
 def _arm_corrections(
     rest: Float[np.ndarray, "J 3"], rig: Rig, at: dict[str, int], side: int
 ) -> dict[str, Float[np.ndarray, "3 3"]]:
-    """Turns from the source's arms in T-pose to SMPL's: out along x, hinges upright, palms down."""
+    """Turns from the source's arms in T-pose to SMPL's: along x, hinges upright, palms down."""
     sign = 1 - 2 * side
     outwards, down = np.array([sign, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])
     shoulder, elbow = (rest[at[rig.joint(part, side)]] for part in ("shoulder", "elbow"))
@@ -244,7 +244,7 @@ def _between(
     return first @ Rotation.from_rotvec(share * way).as_matrix()
 
 
-def _rotation(degrees: Degrees | Sequence[float]) -> Float[np.ndarray, "3 3"]:
+def _rotation(degrees: Degrees | Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     return Rotation.from_rotvec(degrees, degrees=True).as_matrix()
 
 

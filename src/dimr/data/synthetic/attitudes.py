@@ -1,6 +1,6 @@
-"""Attitudes people take on photos: families of anatomical angles (see `anatomy`) with their spread.
+"""Attitudes people take on photos: families of anatomical angles (see `anatomy`).
 
-An attitude is put together from legs, trunk and two arms, each a set of angles, mean and spread in
+An attitude is put together from legs, trunk and two arms, each a set of angles: mean and spread in
 degrees.
 """
 

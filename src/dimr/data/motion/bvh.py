@@ -14,8 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from dimr.data.motion.retarget import Skeleton
 
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 64 * 2**20
 MAX_JOINTS = 1000
+MAX_ROTATIONS = 10_000_000
+"""Frames times joints: what 720 MB hold."""
 POSITIONS = ("Xposition", "Yposition", "Zposition")
 ROTATIONS = ("Xrotation", "Yrotation", "Zrotation")
 
@@ -48,6 +50,10 @@ def read_bvh(path: str | Path) -> BvhMotion:
     try:
         skeleton, channels = _hierarchy(head.split()[1:])
         values, fps = _values(motion, sum(len(names) for names in channels))
+        if len(values) * len(channels) > MAX_ROTATIONS:
+            raise ValueError(
+                f"{len(values)} frames of {len(channels)} joints, want <= {MAX_ROTATIONS} in all"
+            )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return _motion(skeleton, channels, values, fps)

@@ -23,7 +23,7 @@ BONES = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 SPLAYED_DEG = 10.0
 BENT_ELBOW_DEG = 15.0
 """From here on the elbow of a rest pose tells the direction of its hinge."""
-COLLAR_SHARE, COLLAR_FROM_DEG, COLLAR_MOST_DEG = 0.3, 70.0, 28.0
+COLLAR_SHARE, COLLAR_FROM_DEG, COLLAR_MOST_DEG = 0.3, 90.0, 28.0
 """Arms raised beyond this take collar bones along that the source does not have."""
 
 
@@ -89,7 +89,7 @@ def retarget(
     pelvis, head = turned[:, at[rig.pelvis]], turned[:, at[rig.head]]
     if len(rig.spine) == 1:
         chest = turned[:, at[rig.spine[0]]]
-        spine = [_between(pelvis, chest, share) for share in (1 / 3, 2 / 3, 1)]
+        spine = [_between(pelvis, chest, share) for share in (1 / 3, 2 / 3, 1.0)]
     else:
         spine = [turned[:, at[name]] for name in rig.spine]
     chest = spine[-1]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 SIDE_PARTS = ("hip", "knee", "ankle", "collar", "shoulder", "elbow", "wrist", "hand")
 OPTIONAL_PARTS = frozenset({"collar", "wrist", "hand"})
-Degrees = tuple[float, float, float]
+Degrees = tuple[float | int, float | int, float | int]
 
 
 class Rig(NamedTuple):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dimr.body.keypoints import JOINT_MIRROR
 from dimr.body.model import BodyModel
-from dimr.data.synthetic import anatomy, poses
+from dimr.data.synthetic import anatomy, collision, poses
 
 BODY = BodyModel.load()
 JOINTS = BODY.joints_template.numpy().astype(np.float64)
@@ -13,6 +13,7 @@ JOINTS = BODY.joints_template.numpy().astype(np.float64)
 SYMMETRIC = (JOINTS + JOINTS[list(JOINT_MIRROR)] * (-1, 1, 1)) / 2
 PARENTS = np.array(BODY.parents)
 HEAD, LEFT_FOOT, RIGHT_FOOT = 15, 10, 11
+LEFT_HIP, HINGES = 1, [4, 5, 18, 19]
 LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_KNEE, LEFT_ANKLE = 16, 18, 20, 4, 7
 
 
@@ -27,8 +28,13 @@ def joints_of(vector: np.ndarray, rest: np.ndarray = SYMMETRIC) -> np.ndarray:
     return anatomy.pose_skeleton(anatomy.angles_to_rotmats(vector), rest, PARENTS)[0]
 
 
-def draw(seed: int, name: str | None = None) -> poses.Pose:
-    return poses.sample_pose(np.random.default_rng(seed), SYMMETRIC, PARENTS, name)
+def draw(seed: int, name: str | None = None, extreme: bool = False) -> anatomy.Pose:
+    rng = np.random.default_rng(seed)
+    return poses.sample_pose(rng, SYMMETRIC, PARENTS, attitude_name=name, extreme=extreme)
+
+
+def posed(pose: anatomy.Pose) -> np.ndarray:
+    return anatomy.pose_skeleton(pose.rotmats, SYMMETRIC, PARENTS)[0]
 
 
 class TestAngles:
@@ -107,44 +113,46 @@ class TestCollisions:
     def test_hand_inside_the_trunk_is_found(self):
         inside = angles(left_arm_raise=20, left_arm_azimuth=70, left_elbow_flex=120)
         assert (
-            anatomy.deepest_collision_m(
+            collision.deepest_collision_m(
                 *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
             )
-            > poses.MAX_COLLISION_M
+            > collision.MAX_COLLISION_M
         )
 
     def test_crossed_legs_in_one_place_are_found(self):
         inside = angles(left_hip_abduct=-12, right_hip_abduct=-12)
         assert (
-            anatomy.deepest_collision_m(
+            collision.deepest_collision_m(
                 *anatomy.pose_skeleton(anatomy.angles_to_rotmats(inside), SYMMETRIC, PARENTS)
             )
-            > poses.MAX_COLLISION_M
+            > collision.MAX_COLLISION_M
         )
 
     def test_t_pose_is_free(self):
         rest = np.tile(np.eye(3), (24, 1, 1))
         skeleton = anatomy.pose_skeleton(rest, SYMMETRIC, PARENTS)
-        assert anatomy.deepest_collision_m(*skeleton) < 0
+        assert collision.deepest_collision_m(*skeleton) < 0
 
     def test_sampled_poses_are_almost_all_free(self):
         depths = [
-            anatomy.deepest_collision_m(
+            collision.deepest_collision_m(
                 *anatomy.pose_skeleton(draw(seed).rotmats, SYMMETRIC, PARENTS)
             )
             for seed in range(300)
         ]
-        assert np.mean(np.array(depths) > poses.MAX_COLLISION_M) < 0.03
+        assert np.mean(np.array(depths) > collision.MAX_COLLISION_M) < 0.03
         assert max(depths) < 0.08
 
 
 class TestSamplePose:
     @pytest.mark.parametrize("name", poses.ATTITUDES)
     def test_limits_hold(self, name):
+        """Also those that bind recorded poses, though they know nothing of angles."""
         for seed in range(30):
-            vector = draw(seed, name).angles_deg
-            assert (vector >= anatomy.LIMITS_DEG[:, 0]).all()
-            assert (vector <= anatomy.LIMITS_DEG[:, 1]).all()
+            rotmats = draw(seed, name).rotmats
+            limited = rotmats.copy()
+            anatomy.limit_rotmats(limited, anatomy.TURN_LIMITS_DEG)
+            np.testing.assert_allclose(limited[HINGES], rotmats[HINGES], atol=1e-9)
 
     @pytest.mark.parametrize("name", poses.ATTITUDES)
     def test_hinges_bend_one_way_only(self, name):
@@ -160,34 +168,59 @@ class TestSamplePose:
 
     def test_arms_raised_behind_are_limited(self):
         vector = angles(left_arm_raise=150, left_arm_azimuth=-75)
-        anatomy.clamp_angles(vector, anatomy.LIMITS_DEG)
+        anatomy.clamp_angles(vector, anatomy.LIMITS_DEG, anatomy.HAMSTRINGS_DEG)
         raised = vector[anatomy.ANGLES.index("left_arm_raise")]
         assert raised == pytest.approx(anatomy.RAISE_BEHIND_DEG)
 
     @pytest.mark.parametrize("name", ["standing", "walking", "reaching", "running"])
     def test_upright_attitudes_have_feet_below_the_head(self, name):
         for seed in range(40):
-            joints = joints_of(draw(seed, name).angles_deg)
+            joints = posed(draw(seed, name))
             assert joints[HEAD, 1] - joints[[LEFT_FOOT, RIGHT_FOOT], 1].min() > 1.1
 
     def test_standing_feet_are_near_the_floor_and_knees_above_them(self):
         for seed in range(40):
-            joints = joints_of(draw(seed, "standing").angles_deg)
+            joints = posed(draw(seed, "standing"))
             assert abs(joints[7, 1] - joints[8, 1]) < 0.25
             assert (joints[[4, 5], 1] > joints[[7, 8], 1]).all()
 
     def test_lying_attitudes_are_flat(self):
         for name in ("on_back", "on_front", "on_side"):
             for seed in range(10):
-                joints = joints_of(draw(seed, name).angles_deg)
+                joints = posed(draw(seed, name))
                 assert abs(joints[HEAD, 1] - joints[0, 1]) < 0.5
 
     @pytest.mark.parametrize(("name", "low", "high"), [("bending", 25, 85), ("on_back", 0, 60)])
     def test_hips_make_up_for_the_trunk_of_those_who_stand(self, name, low, high):
         """Who bends over keeps the legs plumb; who lies on the back does not hollow it."""
-        hip = anatomy.ANGLES.index("left_hip_flex")
-        mean = np.mean([draw(seed, name).angles_deg[hip] for seed in range(40)])
-        assert low < mean < high
+        thighs = np.array([-draw(seed, name).rotmats[LEFT_HIP, :, 1] for seed in range(40)])
+        flexion = np.rad2deg(np.arctan2(thighs[:, 2], -thighs[:, 1]))
+        assert low < flexion.mean() < high
+
+    def test_hugging_arms_reach_around_somebody_in_front(self):
+        for seed in range(30):
+            wrists = posed(draw(seed, "hug_front"))[[LEFT_WRIST, LEFT_WRIST + 1]]
+            assert (wrists[:, 2] > 0.2).all() and np.ptp(wrists[:, 0]) < 0.55
+
+    def test_one_arm_of_a_side_hug_is_at_a_neighbours_shoulders(self):
+        for seed in range(30):
+            joints = posed(draw(seed, "hug_side"))
+            elbows, shoulders = joints[[18, 19]], joints[[16, 17]]
+            level = np.abs(elbows[:, 1] - shoulders[:, 1]) < 0.12
+            assert (level & (np.abs(elbows[:, 0]) > 0.3)).any()
+
+    def test_touching_and_extreme_attitudes_are_drawn_only_if_asked_for(self):
+        asked = {"hug_front", "hug_side", "carry", *poses.EXTREME_ATTITUDES}
+        assert not asked & {draw(seed).kind for seed in range(400)}
+        assert {draw(seed, extreme=True).kind for seed in range(200)} == set(
+            poses.EXTREME_ATTITUDES
+        )
+
+    def test_handstands_are_upside_down(self):
+        for seed in range(30):
+            joints = posed(draw(seed, "handstand"))
+            assert joints[HEAD, 1] < joints[0, 1] - 0.3
+            assert joints[[20, 21], 1].max() < joints[HEAD, 1]
 
     def test_same_numbers_give_the_same_pose(self):
         np.testing.assert_array_equal(draw(5).rotmats, draw(5).rotmats)
@@ -195,6 +228,6 @@ class TestSamplePose:
     def test_arms_hang_most_often(self):
         hanging = 0
         for seed in range(200):
-            joints = joints_of(draw(seed).angles_deg)
+            joints = posed(draw(seed))
             hanging += (joints[[20, 21], 1] < joints[[16, 17], 1]).all()
         assert hanging > 110

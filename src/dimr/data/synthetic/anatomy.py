@@ -1,4 +1,4 @@
-"""Anatomical joint angles <-> the rotations of the 24 SMPL joints, limits and collisions.
+"""Anatomical joint angles <-> the rotations of the 24 SMPL joints, and limits.
 
 Frames: SMPL body axes (x to the body's left, y up, z forward), T-pose at rest. Angles are degrees,
 with the same meaning on both sides: the right side is the mirror image of the left. Flexion, lift
@@ -7,16 +7,16 @@ plane the arm is raised (0 sideways, 90 forwards, 180 across the chest).
 """
 
 import math
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numba
 import numpy as np
 from jaxtyping import Float
 
 TRUNK_LIMITS_DEG = {
-    "root_pitch": (-100, 100),
-    "root_roll": (-100, 100),
-    "spine_flex": (-30, 70),
+    "root_pitch": (-180, 180),
+    "root_roll": (-180, 180),
+    "spine_flex": (-60, 70),
     "spine_side": (-35, 35),
     "spine_twist": (-45, 45),
     "neck_flex": (-45, 50),
@@ -35,8 +35,8 @@ SIDE_LIMITS_DEG = {
     "wrist_flex": (-60, 70),
     "wrist_side": (-20, 30),
     "hand_curl": (0, 60),
-    "hip_flex": (-25, 125),
-    "hip_abduct": (-20, 50),
+    "hip_flex": (-35, 130),
+    "hip_abduct": (-20, 75),
     "hip_twist": (-35, 45),
     "knee_flex": (0, 150),
     "ankle_flex": (-45, 25),
@@ -71,6 +71,24 @@ MIRRORED = np.isin(np.arange(24), (2, 5, 8, 11, 14, 17, 19, 21, 23))
 """Joints of the right side, whose rotations are the left ones mirrored."""
 RAISE_BEHIND_DEG = 55.0
 """How far an arm can be raised straight backwards (azimuth -75)."""
+HAMSTRINGS_DEG, SUPPLE_HAMSTRINGS_DEG = 85.0, 130.0
+"""How far the hip flexes over a straight knee: most people, and dancers or gymnasts."""
+KNEE_MOST_DEG, KNEE_SIDE_DEG = 152.0, 12.0
+"""Flexion of a knee, and how far its other turns may go."""
+ELBOW_MOST_DEG, ELBOW_SIDE_DEG, ELBOW_TWIST_DEG = 150.0, 12.0, 60.0
+TURN_LIMITS_DEG = np.full(24, 180.0)
+"""How far joints that are no hinges may turn about any axis; hips and shoulders freely."""
+TURN_LIMITS_DEG[[3, 6, 9, 12, 15, 13, 14, 20, 21, 7, 8, 10, 11, 22, 23]] = (
+    *(40, 40, 40, 45, 50, 45, 45, 85, 85, 55, 55, 45, 45, 80, 80),
+)
+
+
+class Pose(NamedTuple):
+    """A pose in the world: y up, facing +z but for what the pose itself turns."""
+
+    rotmats: Float[np.ndarray, "24 3 3"]
+    kind: str
+    """An attitude's name, or the kind of motion it was taken from."""
 
 
 def mirror_angles(angles_deg: Float[np.ndarray, "A"]) -> Float[np.ndarray, "A"]:
@@ -80,8 +98,11 @@ def mirror_angles(angles_deg: Float[np.ndarray, "A"]) -> Float[np.ndarray, "A"]:
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def clamp_angles(angles_deg, limits_deg):
-    """Clamps in place to the ranges, and to those that depend on another angle."""
+def clamp_angles(angles_deg, limits_deg, hamstrings_deg):
+    """Clamps in place to the ranges, and to those that depend on another angle.
+
+    `hamstrings_deg` is how far the hip flexes over a straight knee, see `HAMSTRINGS_DEG`.
+    """
     for i in range(angles_deg.shape[0]):
         angles_deg[i] = min(max(angles_deg[i], limits_deg[i, 0]), limits_deg[i, 1])
     for side in range(2):
@@ -91,8 +112,7 @@ def clamp_angles(angles_deg, limits_deg):
             share = (-15 - azimuth) / 60
             most = 172 + (RAISE_BEHIND_DEG - 172) * min(share, 1.0)
             angles_deg[first + 1] = min(angles_deg[first + 1], most)
-        # hamstrings: the hip flexes less over a straight knee
-        most = 85 + 0.5 * angles_deg[first + 12]
+        most = hamstrings_deg + 0.5 * angles_deg[first + 12]
         angles_deg[first + 9] = min(angles_deg[first + 9], most)
 
 
@@ -137,6 +157,16 @@ def _put(matrices, joint, matrix):
     for i in range(3):
         for j in range(3):
             matrices[joint, i, j] = matrix[i, j]
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _reflect(matrix):
+    """The rotation seen in a mirror across x, in place."""
+    for i in range(3):
+        for j in range(3):
+            if (i == 0) != (j == 0):
+                matrix[i, j] = -matrix[i, j]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -192,11 +222,77 @@ def angles_to_rotmats(angles_deg):
         _put(rotmats, 10 + side, rotation(0, -s[15]))
     for joint in range(1, 24):
         if MIRRORED[joint]:
-            for i in range(3):
-                for j in range(3):
-                    if (i == 0) != (j == 0):
-                        rotmats[joint, i, j] = -rotmats[joint, i, j]
+            _reflect(rotmats[joint])
     return rotmats
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def small_turn(x, y, z):
+    """Rotation matrix of a rotation vector (radians)."""
+    angle = math.sqrt(x * x + y * y + z * z)
+    sine = math.sin(angle) / angle if angle > 1e-9 else 1.0
+    versine = (1 - math.cos(angle)) / (angle * angle) if angle > 1e-9 else 0.5
+    matrix = np.empty((3, 3))
+    matrix[0, 0] = 1 - versine * (y * y + z * z)
+    matrix[1, 1] = 1 - versine * (x * x + z * z)
+    matrix[2, 2] = 1 - versine * (x * x + y * y)
+    matrix[0, 1], matrix[1, 0] = versine * x * y - sine * z, versine * x * y + sine * z
+    matrix[0, 2], matrix[2, 0] = versine * x * z + sine * y, versine * x * z - sine * y
+    matrix[1, 2], matrix[2, 1] = versine * y * z - sine * x, versine * y * z + sine * x
+    return matrix
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def _limit_turn(matrix, most_deg):
+    """The same axis, at most so far; for limits well below half a turn."""
+    cosine = 0.5 * (matrix[0, 0] + matrix[1, 1] + matrix[2, 2] - 1)
+    angle = math.acos(min(max(cosine, -1.0), 1.0))
+    if angle <= math.radians(most_deg):
+        return matrix
+    x, y, z = matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]
+    scale = math.radians(most_deg) / max(math.sqrt(x * x + y * y + z * z), 1e-9)
+    return small_turn(x * scale, y * scale, z * scale)
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def limit_rotmats(rotmats, turn_limits_deg):
+    """Brings (24, 3, 3) local rotations into the joints' ranges, in place.
+
+    Knees turn about x only, elbows about y and, along the forearm, x, but for what skeletons
+    inside of real limbs need; nothing bends backwards.
+    """
+    for side in range(2):
+        knee = rotmats[4 + side]
+        flexion = math.degrees(math.atan2(knee[2, 1] - knee[1, 2], knee[1, 1] + knee[2, 2]))
+        rest = _limit_turn(_multiply(rotation(0, -flexion), knee), KNEE_SIDE_DEG)
+        flexion = min(max(flexion, 0.0), KNEE_MOST_DEG)
+        _put(rotmats, 4 + side, _multiply(rotation(0, flexion), rest))
+        sign = 2.0 * side - 1  # the left elbow folds about -y
+        elbow = rotmats[18 + side]
+        flexion = sign * math.degrees(math.atan2(-elbow[2, 0], elbow[0, 0]))
+        sideways = math.degrees(math.asin(min(max(elbow[1, 0], -1.0), 1.0)))
+        twist = math.degrees(math.atan2(-elbow[1, 2], elbow[1, 1]))
+        flexion = min(max(flexion, 0.0), ELBOW_MOST_DEG)
+        sideways = min(max(sideways, -ELBOW_SIDE_DEG), ELBOW_SIDE_DEG)
+        twist = min(max(twist, -ELBOW_TWIST_DEG), ELBOW_TWIST_DEG)
+        _put(rotmats, 18 + side, _three_turns(1, sign * flexion, 2, sideways, 0, twist))
+    for joint in range(1, 24):
+        if turn_limits_deg[joint] < 180:
+            _put(rotmats, joint, _limit_turn(rotmats[joint], turn_limits_deg[joint]))
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
+def vary_rotmats(rotmats, noise_rad):
+    """(24, 3, 3) local rotations, each followed by the turn of a rotation vector of (24, 3)."""
+    varied = np.empty((24, 3, 3))
+    for joint in range(24):
+        turn = small_turn(noise_rad[joint, 0], noise_rad[joint, 1], noise_rad[joint, 2])
+        _put(varied, joint, _multiply(rotmats[joint], turn))
+    return varied
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -218,82 +314,3 @@ def pose_skeleton(rotmats, joints_rest, parents):
                 moved += turned[parent, i, k] * bone
             joints[joint, i] = moved
     return joints, turned
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _segment_gap(a0, a1, b0, b1):
-    """Distance between two line segments."""
-    uu = uv = vv = uw = vw = ww = 0.0
-    for i in range(3):
-        u, v, w = a1[i] - a0[i], b1[i] - b0[i], a0[i] - b0[i]
-        uu += u * u
-        uv += u * v
-        vv += v * v
-        uw += u * w
-        vw += v * w
-        ww += w * w
-    det = uu * vv - uv * uv
-    s = 0.0
-    if det > 1e-9:
-        s = min(max((uv * vw - vv * uw) / det, 0.0), 1.0)
-    t = min(max((uv * s + vw) / max(vv, 1e-9), 0.0), 1.0)
-    s = min(max((uv * t - uw) / max(uu, 1e-9), 0.0), 1.0)
-    squared = ww + s * s * uu + t * t * vv + 2 * (s * uw - t * vw - s * t * uv)
-    return math.sqrt(max(squared, 0.0))
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _beyond(start, end, share):
-    """The point at a share of the way; 1 is the end."""
-    point = np.empty(3)
-    for i in range(3):
-        point[i] = start[i] + (end[i] - start[i]) * share
-    return point
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def _beside(place, matrix, axis, metres):
-    """A point moved along a body part's own axis."""
-    point = np.empty(3)
-    for i in range(3):
-        point[i] = place[i] + matrix[i, axis] * metres
-    return point
-
-
-@numba.njit(cache=True, error_model="numpy")
-@no_type_check
-def deepest_collision_m(joints, turned):
-    """How deep (metres) limbs, modelled as capsules, are inside the trunk or each other."""
-    deepest = -1.0
-    head = _beside(joints[15], turned[15], 1, 0.09)
-    for side in range(2):
-        elbow, wrist = joints[18 + side], joints[20 + side]
-        tip = _beyond(wrist, joints[22 + side], 1.8)
-        # trunk: two upright capsules at the pelvis' and chest's half widths
-        for half in range(-1, 2, 2):
-            low = _beside(joints[0], turned[0], 0, half * 0.06)
-            high = _beside(joints[9], turned[9], 0, half * 0.07)
-            deepest = max(deepest, 0.145 - _segment_gap(elbow, wrist, low, high))
-            deepest = max(deepest, 0.125 - _segment_gap(wrist, tip, low, high))
-        deepest = max(deepest, 0.125 - _segment_gap(elbow, wrist, joints[12], head))
-        deepest = max(deepest, 0.115 - _segment_gap(wrist, tip, joints[12], head))
-        for leg in range(2):
-            hip, knee, ankle = joints[1 + leg], joints[4 + leg], joints[7 + leg]
-            deepest = max(deepest, 0.11 - _segment_gap(wrist, tip, hip, knee))
-            deepest = max(deepest, 0.10 - _segment_gap(elbow, wrist, hip, knee))
-            deepest = max(deepest, 0.08 - _segment_gap(wrist, tip, knee, ankle))
-        # heel and buttock, thigh and belly
-        knee, ankle = joints[4 + side], joints[7 + side]
-        upper_shin = _beyond(knee, ankle, 0.35)
-        deepest = max(deepest, 0.13 - _segment_gap(upper_shin, ankle, joints[3], joints[9]))
-        deepest = max(deepest, 0.17 - _segment_gap(knee, knee, joints[3], joints[9]))
-        # shank and the other thigh
-        other_knee = joints[5 - side]
-        other_mid = _beyond(joints[2 - side], other_knee, 0.4)
-        deepest = max(deepest, 0.10 - _segment_gap(knee, ankle, other_mid, other_knee))
-    deepest = max(deepest, 0.07 - _segment_gap(joints[18], joints[20], joints[19], joints[21]))
-    deepest = max(deepest, 0.085 - _segment_gap(joints[4], joints[7], joints[5], joints[8]))
-    return max(deepest, 0.07 - _segment_gap(joints[7], joints[10], joints[8], joints[11]))

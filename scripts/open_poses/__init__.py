@@ -1,0 +1,1 @@
+"""How `build_open_poses.py` measures retargeted motion."""

@@ -15,7 +15,7 @@ MAX_COLLISION_M = 0.02
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def _segment_gap(a0, a1, b0, b1):
+def segment_gap(a0, a1, b0, b1):
     """Distance between two line segments."""
     uu = uv = vv = uw = vw = ww = 0.0
     for i in range(3):
@@ -69,24 +69,24 @@ def deepest_collision_m(joints, turned):
         for half in range(-1, 2, 2):
             low = _beside(joints[0], turned[0], 0, half * 0.06)
             high = _beside(joints[9], turned[9], 0, half * 0.07)
-            deepest = max(deepest, 0.145 - _segment_gap(elbow, wrist, low, high))
-            deepest = max(deepest, 0.125 - _segment_gap(wrist, tip, low, high))
-        deepest = max(deepest, 0.125 - _segment_gap(elbow, wrist, joints[12], head))
-        deepest = max(deepest, 0.115 - _segment_gap(wrist, tip, joints[12], head))
+            deepest = max(deepest, 0.145 - segment_gap(elbow, wrist, low, high))
+            deepest = max(deepest, 0.125 - segment_gap(wrist, tip, low, high))
+        deepest = max(deepest, 0.125 - segment_gap(elbow, wrist, joints[12], head))
+        deepest = max(deepest, 0.115 - segment_gap(wrist, tip, joints[12], head))
         for leg in range(2):
             hip, knee, ankle = joints[1 + leg], joints[4 + leg], joints[7 + leg]
-            deepest = max(deepest, 0.11 - _segment_gap(wrist, tip, hip, knee))
-            deepest = max(deepest, 0.10 - _segment_gap(elbow, wrist, hip, knee))
-            deepest = max(deepest, 0.08 - _segment_gap(wrist, tip, knee, ankle))
+            deepest = max(deepest, 0.11 - segment_gap(wrist, tip, hip, knee))
+            deepest = max(deepest, 0.10 - segment_gap(elbow, wrist, hip, knee))
+            deepest = max(deepest, 0.08 - segment_gap(wrist, tip, knee, ankle))
         # heel and buttock, thigh and belly
         knee, ankle = joints[4 + side], joints[7 + side]
         upper_shin = _beyond(knee, ankle, 0.35)
-        deepest = max(deepest, 0.13 - _segment_gap(upper_shin, ankle, joints[3], joints[9]))
-        deepest = max(deepest, 0.17 - _segment_gap(knee, knee, joints[3], joints[9]))
+        deepest = max(deepest, 0.13 - segment_gap(upper_shin, ankle, joints[3], joints[9]))
+        deepest = max(deepest, 0.17 - segment_gap(knee, knee, joints[3], joints[9]))
         # shank and the other thigh
         other_knee = joints[5 - side]
         other_mid = _beyond(joints[2 - side], other_knee, 0.4)
-        deepest = max(deepest, 0.10 - _segment_gap(knee, ankle, other_mid, other_knee))
-    deepest = max(deepest, 0.07 - _segment_gap(joints[18], joints[20], joints[19], joints[21]))
-    deepest = max(deepest, 0.085 - _segment_gap(joints[4], joints[7], joints[5], joints[8]))
-    return max(deepest, 0.07 - _segment_gap(joints[7], joints[10], joints[8], joints[11]))
+        deepest = max(deepest, 0.10 - segment_gap(knee, ankle, other_mid, other_knee))
+    deepest = max(deepest, 0.07 - segment_gap(joints[18], joints[20], joints[19], joints[21]))
+    deepest = max(deepest, 0.085 - segment_gap(joints[4], joints[7], joints[5], joints[8]))
+    return max(deepest, 0.07 - segment_gap(joints[7], joints[10], joints[8], joints[11]))

@@ -5,13 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from dimr.body.model import BodyModel
 from dimr.data.synthetic import looks
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.outfit import Dresser, Outfit
 from dimr.data.synthetic.wardrobe import Garment, Wardrobe, dye
-from dimr.surface.atlas import Atlas
 
 OPAQUE = 128
 """Alpha from which a texel is cloth or hair, not a hole."""
@@ -39,23 +37,21 @@ class Stylist:
     """Draws clothes.
 
     Args:
-        body: whom to dress.
-        atlas: its UV map.
-        tailor: its arrays.
+        dresser: joins garments and body.
+        tailor: the body's arrays.
         wardrobe: real garments of one split; None: painted clothes only.
         config: probabilities.
     """
 
     def __init__(
         self,
-        body: BodyModel,
-        atlas: Atlas,
+        dresser: Dresser,
         tailor: Tailor,
         wardrobe: Wardrobe | None,
         config: SyntheticConfig,
     ) -> None:
         self.tailor, self.wardrobe, self.config = tailor, wardrobe, config
-        self._dresser = Dresser(body, atlas)
+        self.dresser = dresser
         self.textures: UInt8[np.ndarray, "T n n 4"] = (
             np.full((1, 1, 1, 4), 255, np.uint8) if wardrobe is None else wardrobe.textures
         )
@@ -90,7 +86,7 @@ class Stylist:
         style: str | None,
         dyes: Float32[np.ndarray, "T 2 3"],
     ) -> Dressed:
-        outfit = self._dresser.dress(garments)
+        outfit = self.dresser.dress(garments)
         look = looks.sample_look(rng, self.tailor.landmarks, style)
         pushed = self.tailor.thicken(look)
         pushed[outfit.covered] = 0

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float
 
-from dimr.data.synthetic.anatomy import segment_gap
+from dimr.data.synthetic.collision import segment_gap
 
 CAPSULES = np.array(
     [(0, 9), (9, 12), (12, 15), (1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20),

@@ -7,6 +7,7 @@ from different streams of random numbers for every seed and index, and each has 
 clips, garments and textures.
 """
 
+import copy
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,9 +19,10 @@ from dimr.body.model import BodyModel
 from dimr.data.synthetic import background, compose, objects, photo, shading, staging
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.drawing import AloneLayers, Layer
-from dimr.data.synthetic.dressing import Stylist
+from dimr.data.synthetic.dressing import Dressed, Stylist
 from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.outfit import Dresser
 from dimr.data.synthetic.pose_bank import PoseBank
 from dimr.data.synthetic.samples import (
     OBJECT,
@@ -31,6 +33,7 @@ from dimr.data.synthetic.samples import (
     PeopleLabels,
     SceneSample,
 )
+from dimr.data.synthetic.scenes import Scenery
 from dimr.data.synthetic.staging import Placed, Stage
 from dimr.data.synthetic.textures import TextureBank
 from dimr.data.synthetic.wardrobe import Wardrobe
@@ -49,7 +52,7 @@ __all__ = [
 ]
 
 Split = Literal["train", "val", "test"]
-_CROP, _SCENE, _IUV, _TEXTURES = range(4)
+_CROP, _SCENE, _IUV, _TEXTURES, _OUTFITS = range(5)
 LONGEST_PHOTO_PX = 320
 LONGEST_CUTOUT_PX = 256
 NUM_READY_MADE = 64
@@ -92,7 +95,7 @@ class SyntheticPeople:
             raise ValueError(f"seed: got {seed}, want 0 or more")
         if split not in get_args(Split):
             raise ValueError(f"split: got {split!r}, want one of {get_args(Split)}")
-        self.size, self.seed, self.split = size, seed, split
+        self.seed, self.split = seed, split
         self.config = config or SyntheticConfig()
         self._split_number = get_args(Split).index(split)
         self._tailor = Tailor(body, atlas)
@@ -101,14 +104,30 @@ class SyntheticPeople:
         self._cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
         rng = self._rng(_TEXTURES, 0)
         self._bank = TextureBank(rng)
+        self._scenery = Scenery(rng, self._bank)
         wardrobe = Wardrobe.load(split)
         if wardrobe.body_hash != body.content_hash:
             wardrobe = None  # garments fit the open body alone
-        self._stylist = Stylist(body, atlas, self._tailor, wardrobe, self.config)
-        self._ready_made = [self._stylist.sample(rng) for _ in range(NUM_READY_MADE)]
+        self._stylist = Stylist(Dresser(body, atlas), self._tailor, wardrobe, self.config)
+        self._make_room(size)
+
+    def reconfigured(self, config: SyntheticConfig, size: int) -> "SyntheticPeople":
+        """The same streams and assets with other probabilities and another size."""
+        other = copy.copy(self)
+        other.config = config
+        other._stage = Stage(self._tailor, config, self._stage.bank)
+        other._stylist = Stylist(
+            self._stylist.dresser, self._tailor, self._stylist.wardrobe, config
+        )
+        other._make_room(size)
+        return other
+
+    def _make_room(self, size: int) -> None:
+        self.size = size
         most = max(len(self.config.others) + 1, len(self.config.scene_people))
         self._alone = AloneLayers(size // CORRESPONDENCE_STRIDE, most)
         self._layer = Layer(size)
+        self._ready_made: list[Dressed] = []
 
     def crop_sample(self, index: int) -> CropSample:
         """A crop around one target, with up to three other people and three objects."""
@@ -188,6 +207,9 @@ class SyntheticPeople:
         rng = self._rng(_IUV, index)
         count = 1 + staging.pick(rng, self.config.others)
         outfits = (rng.random(count) * NUM_READY_MADE).astype(np.int64)
+        if not self._ready_made:
+            tailor_rng = self._rng(_OUTFITS, 0)
+            self._ready_made = [self._stylist.sample(tailor_rng) for _ in range(NUM_READY_MADE)]
         wardrobe = [self._ready_made[outfit] for outfit in outfits]
         crop = self._stage.crop(rng, wardrobe, only_nearer=True)
         half = self.size // CORRESPONDENCE_STRIDE
@@ -288,7 +310,9 @@ class SyntheticPeople:
         if self._photos and rng.random() < self.config.photo:
             image = background.photo_background(rng, size, self._photos, bank)
         else:
-            image = background.procedural_background(rng, size, bank, horizon)
+            image = background.procedural_background(
+                rng, size, bank, horizon, self._scenery
+            )
         if rng.random() < 0.75:
             up = view.world_to_camera[:, 1]
             spots = [spot for placed in people for spot in _feet_px(placed, view, up, size)]

@@ -61,6 +61,7 @@ class PoseBank:
         if not mine.any():
             raise ValueError(f"split: the bank of poses has none for {split!r}")
         clip = rows.clip[mine]
+        self.clip_names = sorted({rows.clip_names[number] for number in clip})
         vectors = rows.theta[mine].astype(np.float64).reshape(-1, 3)
         self.rotmats = Rotation.from_rotvec(vectors).as_matrix().reshape(-1, 24, 3, 3)
         self.kinds = [rows.clip_kinds[number] for number in clip]

@@ -127,8 +127,19 @@ class SynthOcc:
     ) -> None:
         if photos is not None and not (photos / "backgrounds" / split).is_dir():
             raise ValueError(f"photos: {photos} has no folder backgrounds/{split}")
-        self._body, self._atlas, self.split, self.photos = body, atlas, split, photos
-        self._made: dict[str, SyntheticPeople] = {}
+        people = SyntheticPeople(
+            body,
+            atlas,
+            size=CROP_PX,
+            backgrounds=photos and photos / "backgrounds" / split,
+            occluders=photos and photos / "occluders" / split,
+            seed=SEED,
+            split=split,
+        )
+        self._crops = {
+            name: people.reconfigured(subset.config, CROP_PX) for name, subset in SUBSETS.items()
+        }
+        self._scenes = people.reconfigured(SCENE_SUBSET.config, SCENE_PX)
 
     def crop(self, subset: str, number: int) -> CropSample:
         """Sample `number` of a subset.
@@ -138,7 +149,7 @@ class SynthOcc:
         """
         if subset not in SUBSETS:
             raise ValueError(f"subset: got {subset!r}, want one of {', '.join(SUBSETS)}")
-        about, people = SUBSETS[subset], self._people(subset, CROP_PX)
+        about, people = SUBSETS[subset], self._crops[subset]
         first = self._index(about, number, NUM_CROPS)
         for index in range(first, first + ATTEMPTS):
             sample = people.crop_sample(index)
@@ -150,28 +161,12 @@ class SynthOcc:
 
     def scene(self, number: int) -> SceneSample:
         """Whole scene `number`."""
-        people = self._people(SCENES, SCENE_PX)
-        return people.scene_sample(self._index(SCENE_SUBSET, number, NUM_SCENES))
+        return self._scenes.scene_sample(self._index(SCENE_SUBSET, number, NUM_SCENES))
 
     def _index(self, subset: Subset, number: int, count: int) -> int:
         if not 0 <= number < count:
             raise ValueError(f"number: got {number}, want 0..{count - 1}")
         return (subset.number * 10_000 + number) * ATTEMPTS
-
-    def _people(self, subset: str, size: int) -> SyntheticPeople:
-        if subset not in self._made:
-            about = SCENE_SUBSET if subset == SCENES else SUBSETS[subset]
-            self._made[subset] = SyntheticPeople(
-                self._body,
-                self._atlas,
-                size=size,
-                backgrounds=self.photos and self.photos / "backgrounds" / self.split,
-                occluders=self.photos and self.photos / "occluders" / self.split,
-                seed=SEED,
-                split=self.split,
-                config=about.config,
-            )
-        return self._made[subset]
 
 
 def flat_arrays(sample: CropSample | SceneSample) -> dict[str, np.ndarray]:

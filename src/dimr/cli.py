@@ -15,6 +15,7 @@ from dimr import __version__
 from dimr.commands.body import body
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
+from dimr.commands.iuv import iuv
 from dimr.commands.predict import predict
 from dimr.commands.train import train
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
+app.add_typer(iuv, name="iuv")
 
 
 def _print_version(wanted: bool) -> bool:

@@ -112,7 +112,9 @@ def _fit_pose_and_shape(
         return 1e-6 * betas.square().sum() + 1e-5 * theta[1:].square().sum()
 
     def settle(steps: int, distance) -> None:
-        optimiser = torch.optim.LBFGS([theta, betas, shift], max_iter=steps, line_search_fn="strong_wolfe")
+        optimiser = torch.optim.LBFGS(
+            [theta, betas, shift], max_iter=steps, line_search_fn="strong_wolfe"
+        )
 
         def closure() -> Tensor:
             optimiser.zero_grad()
@@ -132,9 +134,9 @@ def _fit_pose_and_shape(
         settle(
             10,
             lambda there=there, trust=trust: (
-                trust * (posed()[0] - there).square().sum(1)
-            ).mean()
-            + 0.1 * (posed()[1] - goal_joints).square().sum(1).mean(),
+                (trust * (posed()[0] - there).square().sum(1)).mean()
+                + 0.1 * (posed()[1] - goal_joints).square().sum(1).mean()
+            ),
         )
     with torch.no_grad():
         return posed()[0].double().numpy()

@@ -10,7 +10,7 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 from numba import njit
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 NEIGHBOURS = 8
 """Mesh vertices around a point whose faces are candidates."""
@@ -87,7 +87,7 @@ def closest_on_mesh(
         faces: counter-clockwise seen from outside.
     """
     used = np.unique(faces)
-    tree = cKDTree(vertices_m[used])
+    tree = KDTree(vertices_m[used])
     _, near = tree.query(points_m, k=min(NEIGHBOURS, len(used)))
     order = np.argsort(faces.ravel(), kind="stable")
     start = np.searchsorted(faces.ravel()[order], np.arange(len(vertices_m) + 1))

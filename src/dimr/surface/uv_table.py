@@ -27,7 +27,7 @@ DENSEPOSE_RESOLUTION = 256
 """DensePose stores U and V in 8 bits."""
 MAP_RESOLUTION = 512
 MAX_LOST_SHARE = 0.01
-"""Faces of DensePose's file that an atlas of SMPL may lack (2 of 13776 differ in the real ones)."""
+"""Faces of DensePose's file that an atlas of SMPL may lack; the real ones differ in two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,7 @@ def _table(
             third = np.full((1, 3), 1 / 3, np.float32)
             sheet[:] = to_uv(numbers[:1], third)[0]
             continue
-        rows, cols = distance_transform_edt(~known, return_distances=False, return_indices=True)
+        nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+        rows, cols = np.asarray(nearest)
         sheet[:] = sheet[rows, cols]
     return UvTable(np.clip(uv, 0, 1), atlas.content_hash, atlas.name)

@@ -208,7 +208,8 @@ def table(
 ) -> None:
     """Make the table that takes DensePose's (I, U, V), or another map's (u, v), to the open atlas.
 
-    The open body is laid over your SMPL's template; how well is printed. Takes about half a minute.
+    The open body is laid over your SMPL's template, and how well is printed; this takes about
+    half a minute.
     """
     from dimr.body.model import BodyModel
     from dimr.surface.bridge import fit_bridge

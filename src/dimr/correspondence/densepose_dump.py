@@ -177,7 +177,7 @@ class DensePoseDump:
         return [record["file_name"] for record in self._records]
 
     def find(self, picture: str | Path) -> list[DensePoseInstance]:
-        """The people of a picture; of several of its name, the one that ends in most alike folders.
+        """The people of a picture; of several with its name, the one in the same folders.
 
         Raises:
             ValueError: if the dump has no such picture, cannot tell two apart, or is damaged.

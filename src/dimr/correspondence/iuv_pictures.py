@@ -149,7 +149,7 @@ def _decode(
     return part, uv
 
 
-def _uv_scale(places: Num[np.ndarray, "N H W 2"], mask: Bool[np.ndarray, "N H W"]) -> float:
+def _uv_scale(places: Num[np.ndarray, "N H W 2"], mask: Bool[np.ndarray, "N H W"]) -> int:
     """What u and v were multiplied by: 1, 255 or 65535, by type and largest value."""
     inside = places[mask]
     low, high = float(inside.min()), float(inside.max())

@@ -6,6 +6,7 @@ uint8 BGR picture (H, W, 3) in, a dictionary of tensors out.
 """
 
 import contextlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,9 @@ class TorchScriptDensePose:
         with contextlib.suppress(ImportError):
             import torchvision  # noqa: F401 - registers nms, which such models call
         try:
-            self.model = torch.jit.load(str(path), map_location=self.device).eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # it is deprecated, and what exists
+                self.model = torch.jit.load(str(path), map_location=self.device).eval()
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
             hint = (

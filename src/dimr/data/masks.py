@@ -22,7 +22,7 @@ from dimr.surface.iuv import mask_iuv
 from dimr.surface.render import WeakCamera, render_iuv
 from dimr.types import Iuv
 
-Polygon = Sequence[float]
+Polygon = Sequence[int | float]
 """x0, y0, x1, y1, .. in COCO's pixels: pixel k reaches from k to k + 1."""
 
 
@@ -50,7 +50,9 @@ def segmentation_to_mask(
     return counts_to_mask(counts, size)
 
 
-def counts_to_mask(counts: Sequence[int], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+def counts_to_mask(
+    counts: Sequence[int | float], size: tuple[int, int]
+) -> Bool[np.ndarray, "H W"]:
     """COCO's run lengths: pixels column by column, background first, in turns."""
     height, width = _checked_size(size)
     runs = np.asarray(counts)

@@ -24,6 +24,8 @@ from dimr.surface.uv_table import SurfaceToUv
 FIT_ROUNDS = 8
 OFFSET_STIFFNESS = (30.0, 10.0, 3.0, 1.0)
 """Weight of neighbouring offsets' difference against the distance, one round each."""
+HEIGHTS_M = (1.2, 2.4)
+"""What a template in metres can be, upright."""
 FAR_M = 0.05
 """Closest points farther than this pull no more than this far ones."""
 
@@ -66,9 +68,14 @@ def fit_bridge(source: BodyModel, target: BodyModel) -> Bridge:
     """Lays `target` (the open body) over the rest template of `source` (SMPL).
 
     Raises:
-        ValueError: if the bodies are so different that the fit leaves more than 5 cm.
+        ValueError: if the template is not of human size, or the fit leaves more than 5 cm.
     """
     goal_m = source.v_template.cpu().numpy().astype(np.float64)
+    height_m = float(np.ptp(goal_m[:, 1]))
+    if not HEIGHTS_M[0] < height_m < HEIGHTS_M[1]:
+        raise ValueError(
+            f"body {source.name!r}: is {height_m:.3g} m high; want SMPL's, in metres, y up"
+        )
     goal_faces = source.faces.cpu().numpy()
     faces = target.faces.cpu().numpy()
     fitted_m = _fit_pose_and_shape(source, target, goal_m, goal_faces)
@@ -87,8 +94,8 @@ def fit_bridge(source: BodyModel, target: BodyModel) -> Bridge:
     )
     if not residual.rms_mm < 1000 * FAR_M:
         raise ValueError(
-            f"body {source.name!r}: {target.name!r} cannot be laid over it "
-            f"({residual.rms_mm:.0f} mm remain); is it a SMPL body in metres, y up?"
+            f"body {source.name!r}: {target.name!r} cannot be laid over it, "
+            f"{residual.rms_mm:.0f} mm remain; is it SMPL's?"
         )
     return Bridge(fitted_m.astype(np.float32), goal_m.astype(np.float32), residual)
 

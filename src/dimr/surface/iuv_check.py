@@ -1,12 +1,12 @@
 """Is this IUV possible? Measures of one person's IUV against the atlas, the body and a mesh.
 
-The test for left and right: walking over the picture, the place on the map must move the same way
-round as on a body seen from outside. Labels of the other side are mirror images and run the other
-way round, whatever the pose.
+The test for left and right: three neighbouring pixels show three points of the skin, and these must
+turn the way they do on a body that is seen from outside. Labels of the other side are mirror
+images, which turn the other way, whatever the pose.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,6 @@ from dimr.types import Iuv
 
 JUMP_M = 0.15
 """Neighbouring pixels that show skin farther apart than this are an edge, or noise."""
-MAX_STEP_UV = 0.15
 STEPS_ACROSS = 20
 """Pixels are compared over this fraction of the person's size: single ones are too noisy."""
 LIMITS = {
@@ -96,14 +95,15 @@ def check_iuv(
     cols, rows = atlas.uv_to_texel(iuv.uv[iuv.mask], LOOKUP_RESOLUTION)
     part = np.full(iuv.mask.shape, -1)
     part[iuv.mask] = texels.part[rows, cols]
-    wrong, total = _wrong_way(iuv, atlas, part)
+    skin = _skin(iuv, atlas, vertices_rest_m)
+    wrong, total = _wrong_way(skin, part)
     _, _, stats, _ = cv2.connectedComponentsWithStats(iuv.mask.astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
     measures: dict[str, Any] = {
         "beside_charts": float((part[iuv.mask] < 0).mean()),
         "wrong_way": float(wrong.sum() / max(total.sum(), 1e-12)),
         "loose": float(1 - areas.max() / areas.sum()),
-        "jumps": _jumps(iuv, atlas, vertices_rest_m),
+        "jumps": _jumps(iuv.mask, skin.points_m),
     }
     problems = [
         f"{measures[name]:.0%} {what}"
@@ -130,11 +130,29 @@ def check_iuv(
     )
 
 
+class _Skin(NamedTuple):
+    """What the pixels show, on the body at rest; zero outside of the mask."""
+
+    points_m: Float[np.ndarray, "H W 3"]
+    normals: Float[np.ndarray, "H W 3"]
+    """Of the faces, outwards; not of unit length."""
+
+
+def _skin(iuv: Iuv, atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"]) -> _Skin:
+    face, bary = atlas.uv_to_surface(iuv.uv[iuv.mask])
+    corners = vertices_rest_m[atlas.faces[face]]
+    skin = _Skin(*np.zeros((2, *iuv.mask.shape, 3), np.float32))
+    skin.points_m[iuv.mask] = np.einsum("nkx,nk->nx", corners, bary)
+    first, second, third = np.moveaxis(corners, 1, 0)
+    skin.normals[iuv.mask] = np.cross(second - first, third - first)
+    return skin
+
+
 def _wrong_way(
-    iuv: Iuv, atlas: Atlas, part: Int[np.ndarray, "H W"]
+    skin: _Skin, part: Int[np.ndarray, "H W"]
 ) -> tuple[Float[np.ndarray, "24"], Float[np.ndarray, "24"]]:
-    """Area on the map, by part, that runs the wrong way round; and all of it."""
-    step = max(1, int(np.sqrt(iuv.mask.sum()) / STEPS_ACROSS))
+    """Area of skin, by part, that runs the wrong way round; and all of it."""
+    step = max(1, int(np.sqrt((part >= 0).sum()) / STEPS_ACROSS))
     here, right, down = (
         (slice(None, -step), slice(None, -step)),
         (slice(None, -step), slice(step, None)),
@@ -142,29 +160,24 @@ def _wrong_way(
     )
     own = part[here]
     same = (own >= 0) & (own == part[right]) & (own == part[down])
-    along_x, along_y = iuv.uv[right] - iuv.uv[here], iuv.uv[down] - iuv.uv[here]
-    same &= (np.abs(along_x).max(-1) < MAX_STEP_UV) & (np.abs(along_y).max(-1) < MAX_STEP_UV)
-    area = (along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0])[same]
-    cols, rows = atlas.uv_to_texel(iuv.uv[here][same], LOOKUP_RESOLUTION)
-    first, second, third = np.moveaxis(
-        atlas.face_uv[atlas.texels(LOOKUP_RESOLUTION).face[rows, cols]], 1, 0
+    along_x = (skin.points_m[right] - skin.points_m[here])[same]
+    along_y = (skin.points_m[down] - skin.points_m[here])[same]
+    # right, then down, turns away from the viewer; the skin's normal points towards them
+    turn = np.einsum("nx,nx->n", np.cross(along_x, along_y), skin.normals[here][same])
+    area = np.linalg.norm(np.cross(along_x, along_y), axis=1).astype(np.float64)
+    near = np.maximum(np.abs(along_x).max(1), np.abs(along_y).max(1)) < JUMP_M
+    wrong, total = (
+        np.bincount(own[same][near], weights[near], NUM_PARTS).astype(np.float64)
+        for weights in (area * (turn > 0), area)
     )
-    one, other = second - first, third - first
-    # outward faces are drawn with negative area (surface/raster.py), so the map must turn them
-    expected = -np.sign(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
-    weight = np.abs(area).astype(np.float64)
-    is_wrong = np.sign(area) == -expected
-    wrong = np.bincount(own[same], weight * is_wrong, NUM_PARTS)
-    return wrong, np.bincount(own[same], weight, NUM_PARTS)
+    return wrong, total
 
 
-def _jumps(iuv: Iuv, atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"]) -> float:
-    position = np.zeros((*iuv.mask.shape, 3), np.float32)
-    position[iuv.mask] = _points_m(iuv.uv[iuv.mask], atlas, vertices_rest_m)
+def _jumps(mask: Bool[np.ndarray, "H W"], points_m: Float[np.ndarray, "H W 3"]) -> float:
     jumps = pairs = 0
     for axis in (0, 1):
-        both = _neighbours(iuv.mask, axis)
-        gap = np.linalg.norm(np.diff(position, axis=axis), axis=-1)
+        both = _neighbours(mask, axis)
+        gap = np.linalg.norm(np.diff(points_m, axis=axis), axis=-1)
         jumps += int((gap[both] > JUMP_M).sum())
         pairs += int(both.sum())
     return jumps / max(pairs, 1)
@@ -175,20 +188,13 @@ def _neighbours(mask: Bool[np.ndarray, "H W"], axis: int) -> np.ndarray:
     return mask[:-1] & mask[1:] if axis == 0 else mask[:, :-1] & mask[:, 1:]
 
 
-def _points_m(
-    uv: Float[np.ndarray, "N 2"], atlas: Atlas, vertices_m: Float[np.ndarray, "V 3"]
-) -> Float[np.ndarray, "N 3"]:
-    face, bary = atlas.uv_to_surface(uv)
-    return np.einsum("nkx,nk->nx", vertices_m[atlas.faces[face]], bary)
-
-
 def _against_mesh(iuv: Iuv, atlas: Atlas, mesh: KnownMesh) -> dict[str, float]:
     size = iuv.mask.shape[0], iuv.mask.shape[1]
     drawn, _ = render_iuv(mesh.vertices_cam_m, atlas, mesh.camera, size)
     both = iuv.mask & drawn.mask
     median_mm = float("inf")
     if both.any():
-        said, shown = (_points_m(one.uv[both], atlas, mesh.vertices_cam_m) for one in (iuv, drawn))
-        median_mm = float(1000 * np.median(np.linalg.norm(said - shown, axis=1)))
+        said, shown = (_skin(one, atlas, mesh.vertices_cam_m).points_m for one in (iuv, drawn))
+        median_mm = float(1000 * np.median(np.linalg.norm((said - shown)[both], axis=1)))
     # not the union: what hides the person is missing in the IUV and no disagreement
     return {"mesh_covers": float(both.sum() / iuv.mask.sum()), "mesh_median_mm": median_mm}

@@ -149,12 +149,12 @@ def load_table(path: str | Path, atlas: Atlas) -> UvTable:
 
 
 def _table(
-    charts: list[tuple[Int[np.ndarray, "F"], Float32[np.ndarray, "F 3 2"]]],
+    charts: list[tuple[np.ndarray, np.ndarray]],
     resolution: int,
     to_uv: SurfaceToUv,
     atlas: Atlas,
 ) -> UvTable:
-    """Sheets from (numbers of the source faces, their corners on the chart)."""
+    """Sheets from (numbers (F,) of the source faces, their corners (F, 3, 2) on the chart)."""
     uv = np.zeros((len(charts), resolution, resolution, 2), np.float32)
     for sheet, (numbers, corners) in zip(uv, charts, strict=True):
         if len(numbers) == 0:

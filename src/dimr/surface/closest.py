@@ -18,22 +18,34 @@ NEIGHBOURS = 8
 
 @njit(cache=True, error_model="numpy")
 @no_type_check
+def _minus(a, b):
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
 def _closest_in_triangle(p, a, b, c):
     """Barycentric weights of the point of the triangle abc that is closest to p."""
-    ab, ac, ap = b - a, c - a, p - a
-    d1, d2 = np.dot(ab, ap), np.dot(ac, ap)
+    ab, ac, ap = _minus(b, a), _minus(c, a), _minus(p, a)
+    d1, d2 = _dot(ab, ap), _dot(ac, ap)
     if d1 <= 0.0 and d2 <= 0.0:
         return 1.0, 0.0, 0.0
-    bp = p - b
-    d3, d4 = np.dot(ab, bp), np.dot(ac, bp)
+    bp = _minus(p, b)
+    d3, d4 = _dot(ab, bp), _dot(ac, bp)
     if d3 >= 0.0 and d4 <= d3:
         return 0.0, 1.0, 0.0
     vc = d1 * d4 - d3 * d2
     if vc <= 0.0 and d1 >= 0.0 and d3 <= 0.0 and d1 > d3:
         t = d1 / (d1 - d3)
         return 1.0 - t, t, 0.0
-    cp = p - c
-    d5, d6 = np.dot(ab, cp), np.dot(ac, cp)
+    cp = _minus(p, c)
+    d5, d6 = _dot(ab, cp), _dot(ac, cp)
     if d6 >= 0.0 and d5 <= d6:
         return 0.0, 0.0, 1.0
     vb = d5 * d2 - d1 * d6
@@ -58,13 +70,18 @@ def _closest(points, normals, near, start, around, vertices, faces, face_normals
         for k in range(near.shape[1]):
             for slot in range(start[near[i, k]], start[near[i, k] + 1]):
                 f = around[slot]
-                facing = np.dot(face_normals[f], normals[i]) > 0.0
+                facing = _dot(face_normals[f], normals[i]) > 0.0
                 if best_facing and not facing:
                     continue
                 a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
                 w = _closest_in_triangle(points[i], a, b, c)
-                away = points[i] - (w[0] * a + w[1] * b + w[2] * c)
-                distance = np.sqrt(np.dot(away, away))
+                there = (
+                    w[0] * a[0] + w[1] * b[0] + w[2] * c[0],
+                    w[0] * a[1] + w[1] * b[1] + w[2] * c[1],
+                    w[0] * a[2] + w[1] * b[2] + w[2] * c[2],
+                )
+                away = _minus(points[i], there)
+                distance = np.sqrt(_dot(away, away))
                 if distance < best or (facing and not best_facing):
                     best, best_facing = distance, facing
                     face[i] = f

@@ -1,7 +1,7 @@
 """Is this IUV possible? Measures of one person's IUV against the atlas, the body and a mesh.
 
-The test for left and right: three neighbouring pixels show three points of the skin, and these must
-turn the way they do on a body that is seen from outside. Labels of the other side are mirror
+The test for left and right: three neighbouring pixels show three points of the skin, and these
+must turn the way they do on a body that is seen from outside. Labels of the other side are mirror
 images, which turn the other way, whatever the pose.
 """
 

@@ -240,11 +240,12 @@ class TestShowAndPredict:
         cv2.imwrite(str(tmp_path / "p.png"), np.full((*SIZE, 3), 100, np.uint8))
         out = works("predict", tmp_path / "p.png", "-o", tmp_path / "i.npz")
         assert "person 1: score 0.75" in out
-        assert cv2.imread(str(tmp_path / "i.png")).shape == (*SIZE, 3)
+        assert cv2.imread(str(tmp_path / "i_drawing.png")).shape == (*SIZE, 3)
         (window,), size, _ = read_windows(tmp_path / "i.npz")
         np.testing.assert_array_equal(window.to_picture(size).uv, truth.uv)
-        message = refused("predict", tmp_path / "p.png", "-o", tmp_path / "p.npz", "--overwrite")
-        assert "would replace the picture" in message
+        (tmp_path / "i.npz").unlink()
+        message = refused("predict", tmp_path / "p.png", "-o", tmp_path / "i.npz")
+        assert "i_drawing.png exists" in message
         cv2.imwrite(str(tmp_path / "black.png"), np.zeros((*SIZE, 3), np.uint8))
         message = refused("predict", tmp_path / "black.png", "-o", tmp_path / "j.npz")
         assert "no person found" in message

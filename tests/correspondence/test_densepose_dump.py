@@ -12,6 +12,9 @@ import torch
 from PIL import Image
 
 from dimr.correspondence.densepose_dump import DensePoseDump
+from dimr.correspondence.iuv_sources import Target, open_source
+from dimr.surface.atlas import load_atlas
+from dimr.surface.uv_table import UvTable
 
 FIELDS = {
     "DensePoseChartResult": ("labels", "uv"),
@@ -148,6 +151,11 @@ class TestRead:
             dump.find("c.jpg")
 
 
+class ResultWithoutAttributes:
+    def __reduce__(self):
+        return (sys.modules["densepose.structures.chart_result"].DensePoseChartResult, ())
+
+
 class Evil:
     def __reduce__(self):
         return (exec, ("raise SystemExit('foreign code ran')",))
@@ -220,6 +228,7 @@ class TestRefuse:
             ({"scores": torch.zeros(3)}, "for 1 people"),
             ({"pred_boxes_XYXY": torch.full((1, 4), torch.nan)}, "not finite"),
             ({"pred_densepose": [torch.zeros(2)]}, "holds _Tensor"),
+            ({"pred_densepose": [ResultWithoutAttributes()]}, "NoneType where a tensor"),
         ],
     )
     def test_malformed_records(self, tmp_path, charts, change, message):
@@ -271,3 +280,19 @@ class TestRefuse:
         rewritten(path, lambda name, content: b"big" if name.endswith("byteorder") else content)
         with pytest.raises(ValueError, match="big-endian"):
             DensePoseDump(path)
+
+
+def test_people_of_a_dump_at_their_place(tmp_path, charts):
+    part, uv = labels(5, 4)
+    path = save(tmp_path, [record([charts.DensePoseChartResult(part, uv)])], charts)
+    atlas = load_atlas(None)
+    table = np.zeros((24, 2, 2, 2), np.float32)
+    table[..., 0] = (np.arange(1, 25) / 25)[:, None, None]
+    target = Target(atlas, UvTable(table, atlas.content_hash, atlas.name))
+    source = open_source(path, target)
+    (window,) = source.people(tmp_path / "a.jpg", np.zeros((12, 9, 3), np.uint8))
+    assert window.score == pytest.approx(0.9)
+    found = window.to_picture((9, 12)).uv[3:8, 2:6, 0] * 25
+    np.testing.assert_allclose(found, part, atol=1e-4)
+    with pytest.raises(ValueError, match="not in a picture of 4 x 4"):
+        source.people(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))

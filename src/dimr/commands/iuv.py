@@ -158,7 +158,10 @@ def show(
 def predict(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="OUT", help="The .npz to write; a .png beside.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="OUT", help="The .npz to write; OUT_drawing.png beside."
+        ),
     ],
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a path.")
@@ -172,11 +175,10 @@ def predict(
     from dimr.image.load import load_picture
     from dimr.predict import load
 
-    drawing = out.with_suffix(".png")
+    # a name that a folder of IUVs does not take for one of them
+    drawing = out.with_name(f"{out.stem}_drawing.png")
     _check_out(out, ".npz", overwrite)
     _check_out(drawing, ".png", overwrite)
-    if drawing.resolve() == picture.resolve():
-        raise ValueError(f"--out: the drawing {drawing} would replace the picture")
     pixels = load_picture(picture)
     model = load(weights, None, device)
     people = model.stage1.find_iuvs(pixels)

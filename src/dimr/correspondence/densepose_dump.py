@@ -57,8 +57,13 @@ class _Tensor(NamedTuple):
 class _Record:
     """Stands in for an object of densepose or detectron2; keeps its attributes."""
 
-    def __init__(self) -> None:
-        self.fields: dict[str, Any] = {}
+    fields: dict[str, Any]
+
+    def __new__(cls) -> "_Record":
+        """Makes the attributes here, as a pickle need not call __init__."""
+        record = super().__new__(cls)
+        record.fields = {}
+        return record
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):

@@ -112,7 +112,7 @@ def detect_reading(channels: Num[np.ndarray, "N H W 3"], wanted: Reading) -> Rea
     if kept:
         raise ValueError(
             f"can be read in {len(kept)} ways ({'; '.join(map(str, kept))}): say which with "
-            "--channels, --labels or --part-scale"
+            "--channels, --labels or --part-scale of `dimr iuv convert`"
         )
     raise ValueError(
         "no channel holds a mask (0 and 1, or 0 and 255) or DensePose's parts 0..24"

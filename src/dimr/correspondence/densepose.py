@@ -26,8 +26,9 @@ BOX_SLACK_PX = 2
 NEEDED = (
     "DensePose says (part, U, V); to place that on the atlas, make a table once from files that "
     "you get yourself, `dimr iuv table UV_Processed.mat SMPL_NEUTRAL.pkl -o table.npz`, and give "
-    "it with --table (predict: --iuv-table). SMPL: register at https://smpl.is.tue.mpg.de. UV_Processed.mat: in DensePose's "
-    "densepose_uv_data.tar.gz (non-commercial licence). No free file can replace the two"
+    "it with --table (predict: --iuv-table). SMPL: register at https://smpl.is.tue.mpg.de. "
+    "UV_Processed.mat: in DensePose's densepose_uv_data.tar.gz (non-commercial licence). No free "
+    "file can replace the two"
 )
 
 

@@ -29,6 +29,7 @@ class ToyModel(dimr.predict.Model):
 
     def __init__(self, body: BodyModel):
         self.body = body
+        self.atlas = load_atlas(None)
         self.given = []
 
     def predict(self, picture: np.ndarray, iuv=None) -> Prediction:

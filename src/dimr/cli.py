@@ -15,6 +15,7 @@ from dimr import __version__
 from dimr.commands.body import body
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
+from dimr.commands.iuv import iuv
 from dimr.commands.predict import predict
 from dimr.commands.synth import synth
 from dimr.commands.train import train
@@ -29,7 +30,8 @@ app = typer.Typer(
 )
 for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
-app.add_typer(synth)
+for group in (iuv, synth):
+    app.add_typer(group)
 
 
 def _print_version(wanted: bool) -> bool:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from dimr.body.camera import PerspectiveCamera
+from dimr.correspondence.iuv_window import IuvWindow
 from dimr.image.crop import picture_centre_px, uncrop_picture
 from dimr.surface.iuv import iuv_to_picture
 from dimr.surface.raster import ZBuffer, rasterize
@@ -99,6 +100,31 @@ def overlay_picture(
     )
     gap = np.full((panels[0].shape[0], GAP, 3), PAPER_RGB, np.uint8)
     return np.hstack([piece for panel in panels for piece in (panel, gap)][:-1])
+
+
+def iuvs_picture(
+    picture: UInt8[np.ndarray, "H W 3"] | None,
+    windows: Sequence[IuvWindow],
+    size: tuple[int, int],
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Which skin each pixel shows, over a darkened picture or on paper; the first is on top.
+
+    Args:
+        picture: RGB of `size`, or None.
+        windows: the people.
+        size: (width, height).
+    """
+    if picture is None:
+        canvas = np.full((size[1], size[0], 3), PAPER_RGB, np.uint8)
+    else:
+        canvas = (picture * 0.55).astype(np.uint8)
+    for window in reversed(windows):
+        iuv = window.to_picture(size)
+        colours = iuv_to_picture(iuv)[iuv.mask]
+        if picture is not None:
+            colours = (0.75 * colours + 0.25 * picture[iuv.mask]).astype(np.uint8)
+        canvas[iuv.mask] = colours
+    return canvas
 
 
 def _boxes_panel(

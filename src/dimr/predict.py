@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_translation
@@ -31,7 +30,6 @@ from dimr.image.crop import (
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
 from dimr.surface.iuv import part_seen, vertex_seen, warp_iuv
-from dimr.surface.npz import read_arrays
 from dimr.train.weights import load_stages
 from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 
@@ -197,80 +195,6 @@ def part_confidence(iuv: Iuv, atlas: Atlas) -> Float[np.ndarray, "24"]:
     pixels = np.bincount(part, minlength=25)[1:]
     total = np.bincount(part, weights=sure, minlength=25)[1:]
     return (total / np.maximum(pixels, 1)).astype(np.float32)
-
-
-def read_iuv(path: Path, picture_size: tuple[int, int]) -> list[Iuv]:
-    """IUVs that the user brings for a picture, on the open atlas, in full-picture pixels.
-
-    Two kinds of file:
-
-    - `.npz` with `mask` (H, W) bool and `uv` (H, W, 2) float in [0, 1] for one person, or stacked
-      `mask` (N, H, W) and `uv` (N, H, W, 2) for several;
-    - `.png`, 8 bits, three channels, one person, in DecoMR's order: what `cv2.imread` returns as
-      [mask (0 or 1), 255 u, 255 v], so blue holds the mask, green u and red v.
-
-    Args:
-        path: The file.
-        picture_size: (width, height) of the picture that it belongs to.
-
-    Raises:
-        ValueError: if the file is not of these kinds or does not fit the picture.
-    """
-    if path.suffix.lower() == ".png":
-        mask, uv = _read_iuv_png(path)
-    else:
-        mask, uv = _read_iuv_npz(path)
-    width, height = picture_size
-    if mask.shape[1:] != (height, width):
-        raise ValueError(
-            f"--iuv: {path} is {mask.shape[2]} x {mask.shape[1]} pixels, "
-            f"want {width} x {height} like the picture"
-        )
-    for number, one in enumerate(mask, start=1):
-        if not one.any():
-            raise ValueError(f"--iuv: person {number} in {path} has no visible pixel")
-    return [
-        Iuv(one, np.where(one[..., None], places, 0)) for one, places in zip(mask, uv, strict=True)
-    ]
-
-
-def _read_iuv_png(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with Image.open(path, formats=["PNG"]) as opened:
-            if opened.mode != "RGB":
-                raise ValueError(f"--iuv: {path} has mode {opened.mode}, want 8-bit RGB")
-            channels = np.asarray(opened)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"--iuv: {path} cannot be read as a PNG ({error})") from error
-    if not np.isin(channels[..., 2], (0, 1, 255)).all():
-        raise ValueError(
-            f"--iuv: {path}: the mask (blue channel) must be 0 or 1; channels in other order?"
-        )
-    uv = channels[..., 1::-1].astype(np.float32) / 255  # green, red -> u, v
-    return channels[None, ..., 2] > 0, uv[None]
-
-
-def _read_iuv_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    if not path.is_file():
-        raise ValueError(f"--iuv: no file {path}")
-    try:
-        arrays = read_arrays(path, {"mask": (np.bool_, 2), "uv": (np.floating, 3)})
-        mask, uv = arrays["mask"][None], arrays["uv"][None]
-    except ValueError:
-        try:
-            arrays = read_arrays(path, {"mask": (np.bool_, 3), "uv": (np.floating, 4)})
-            mask, uv = arrays["mask"], arrays["uv"]
-        except ValueError as error:
-            raise ValueError(
-                f"--iuv: {error}; want mask (H, W) bool and uv (H, W, 2) float, both with one "
-                "more axis in front for several people"
-            ) from error
-    if uv.shape != (*mask.shape, 2):
-        raise ValueError(f"--iuv: {path} has mask {mask.shape} but uv {uv.shape}")
-    inside = uv[mask]
-    if not ((inside >= 0) & (inside <= 1)).all():  # false for NaN as well
-        raise ValueError(f"--iuv: uv in {path} leaves [0, 1] inside the mask")
-    return mask, uv.astype(np.float32)
 
 
 def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:

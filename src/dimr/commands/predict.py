@@ -15,6 +15,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     import dimr.predict
+    from dimr.correspondence.iuv_sources import IuvSource
 
 MAX_TABLE_ROWS = 60
 """More people than this are summed up; OUT/index.json has them all."""
@@ -39,9 +40,14 @@ def predict(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Your own IUV of the one picture, in place of stage 1's: .npz with mask (H, W) "
-            "and uv (H, W, 2) on the open atlas, or a PNG as cv2 writes (mask, 255u, 255v).",
+            help="Your own IUVs in place of stage 1's: a file of one picture, a folder of files "
+            "named after the pictures, a DensePose dump, or a TorchScript DensePose (which is "
+            "run). docs/iuv.md lists the formats.",
         ),
+    ] = None,
+    iuv_table: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Table of `dimr iuv table`; DensePose's IUVs need it."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also replace files that dimr did not make.")
@@ -54,20 +60,19 @@ def predict(
     OUT/index.json lists all pictures.
     """
     pictures = find_pictures(paths)
-    if iuv is not None and len(pictures) != 1:
-        raise ValueError(f"--iuv: belongs to one picture, got {len(pictures)}")
 
     from dimr.export import check_index, write_index
     from dimr.predict import load
 
     check_index(out)
     model = load(weights, body, device)
+    source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
     entries: list[dict[str, Any]] = []
     console = Console(stderr=True, highlight=False)
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
-                entries.append(_predict_one(model, picture, out, weights, iuv, overwrite))
+                entries.append(_predict_one(model, picture, out, weights, source, overwrite))
                 problem = entries[-1]["problem"]
                 if problem:
                     console.print(
@@ -96,6 +101,23 @@ def find_pictures(paths: list[Path]) -> list[Path]:
     return list(found.values())
 
 
+def _open_iuv(
+    path: Path, table: Path | None, model: "dimr.predict.Model", device: str, pictures: int
+) -> "IuvSource":
+    """What --iuv names, on the model's atlas."""
+    from dimr.correspondence.iuv_sources import Target, open_source
+    from dimr.surface.uv_table import load_table
+
+    try:
+        target = Target(model.atlas, table and load_table(table, model.atlas))
+        source = open_source(path, target, device)
+    except ValueError as error:
+        raise ValueError(f"--iuv: {error}") from error
+    if source.of_one_picture and pictures != 1:
+        raise ValueError(f"--iuv: {path} belongs to one picture, got {pictures}")
+    return source
+
+
 def printable(path: Path) -> str:
     """A path as text that any terminal takes, on one line."""
     text = os.fsencode(path).decode("utf-8", "replace")
@@ -107,7 +129,7 @@ def _predict_one(
     picture: Path,
     out: Path,
     weights: str,
-    iuv: Path | None,
+    source: "IuvSource | None",
     overwrite: bool,
 ) -> dict[str, Any]:
     """Predict and write one picture; its index entry, with "problem" None if all is well."""
@@ -118,7 +140,7 @@ def _predict_one(
         "people": [],
     }
     try:
-        entry |= _write_one(model, picture, out, weights, iuv, overwrite)
+        entry |= _write_one(model, picture, out, weights, source, overwrite)
         if not entry["people"]:
             entry["problem"] = "no person found"
     except (ValueError, OSError) as error:
@@ -135,7 +157,7 @@ def _write_one(
     picture: Path,
     out: Path,
     weights: str,
-    iuv: Path | None,
+    source: "IuvSource | None",
     overwrite: bool,
 ) -> dict[str, Any]:
     import cv2
@@ -144,12 +166,14 @@ def _write_one(
     from dimr.draw import overlay_picture, seen_rgb
     from dimr.export import choose_folder, person_files, write_picture
     from dimr.image.load import load_picture
-    from dimr.predict import read_iuv
 
     pixels = load_picture(picture)
     folder = choose_folder(out, picture, overwrite)
     size = pixels.shape[1], pixels.shape[0]
-    prediction = model.predict(pixels, None if iuv is None else read_iuv(iuv, size))
+    given = None
+    if source is not None:
+        given = [window.to_picture(size) for window in source.people(picture, pixels)]
+    prediction = model.predict(pixels, given)
     overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
     written, encoded = cv2.imencode(".png", overlay[..., ::-1])
     assert written

@@ -4,4 +4,7 @@
 `refine` on each person's crop, with the person marked. One network (`network.py`) serves both
 passes; `people.py` groups its pixels into persons, `decode.py` turns its surface embedding into
 uv.
+
+What others made takes its place through `iuv_sources.open_source`: DensePose (`densepose.py`,
+`densepose_dump.py`, `torchscript.py`), pictures (`iuv_pictures.py`), our files (`iuv_window.py`).
 """

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dimr.correspondence.confirm import confirm, distinct_people
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.people import group_pixels, mask_to_detection
 from dimr.encoder.blazepose import BlazePose, Pyramid
@@ -112,6 +113,18 @@ class Stage1:
         size = crop.size // CORRESPONDENCE_STRIDE
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
         return torch.from_numpy(crop_picture(mask.astype(np.float32), window))[None, None]
+
+    def find_iuvs(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
+        """Both passes: everybody's visible surface in pixels of the picture, best first."""
+        found = []
+        for person in self.find_people(picture):
+            crop = self.refine_crop(person)
+            iuv = self.refine(
+                self.encode(crop_picture(picture, crop)), self.marker(person.mask, crop)
+            )
+            size = picture.shape[1], picture.shape[0]
+            found.append(crop_to_window(iuv, crop, size, person.score))
+        return [window for window in found if window is not None]
 
     @torch.inference_mode()
     def refine(self, features: Sequence[Tensor], marker: Float[Tensor, "1 1 h w"]) -> Iuv:

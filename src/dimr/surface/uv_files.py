@@ -15,12 +15,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from dimr.surface.atlas import Atlas
+from dimr.surface.densepose_file import check_index, load_densepose_surface
 from dimr.surface.layouts import tile_to_atlas
-from dimr.surface.npz import MAX_BYTES, array_names, read_arrays
+from dimr.surface.npz import array_names, read_arrays
 from dimr.surface.parts import densepose_parts, dominating_parts
 
 Orientation = Literal["as_is", "flip_v", "quarter_turn"]
@@ -70,14 +69,14 @@ def load_uv_npz(
         uv, uv_faces = arrays["verts_uv"], arrays["faces_uv"].astype(np.int64)
         if uv_faces.shape != body_faces.shape:
             raise ValueError(f"{path}: faces_uv is {uv_faces.shape}, want {body_faces.shape}")
-        _check_index(path, "faces_uv", uv_faces, len(uv))
+        check_index(path, "faces_uv", uv_faces, len(uv))
         _mend_known_corner(uv, uv_faces)
     elif {"texcoords", "vt2v"} <= names:
         arrays = read_arrays(path, {"texcoords": (np.floating, 2), "vt2v": (np.integer, 1)})
         uv, owner = arrays["texcoords"], arrays["vt2v"].astype(np.int64)
         if len(owner) != len(uv):
             raise ValueError(f"{path}: vt2v has {len(owner)} rows, want {len(uv)} like texcoords")
-        _check_index(path, "vt2v", owner, len(body_vertices_m))
+        check_index(path, "vt2v", owner, len(body_vertices_m))
         uv_faces = _smallest_faces(path, body_faces, uv, owner)
     else:
         raise ValueError(
@@ -112,50 +111,22 @@ def load_densepose_mat(path: str | Path, body_weights: Float[np.ndarray, "V 24"]
     Raises:
         ValueError: if the file is malformed or is of another mesh.
     """
-    wanted = ("All_FaceIndices", "All_Faces", "All_U_norm", "All_V_norm", "All_vertices")
-    try:
-        size = Path(path).stat().st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"{size} bytes, want <= {MAX_BYTES}")
-        arrays = loadmat(path, variable_names=wanted)
-        missing = [name for name in wanted if name not in arrays]
-        if missing:
-            raise ValueError(f"lacks the arrays {', '.join(missing)}")
-        flat = {name: np.asarray(arrays[name], np.float64) for name in wanted}
-    except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
-        raise ValueError(f"{path}: not DensePose's surface file ({error})") from error
-    corners = flat["All_Faces"]
-    if corners.ndim != 2 or corners.shape[1] != 3:
-        raise ValueError(f"{path}: All_Faces has shape {corners.shape}, want (.., 3)")
-    corners = corners.astype(np.int64) - 1
-    chart, vertex = (flat[key].ravel().astype(np.int64) for key in (wanted[0], wanted[4]))
-    inside = np.stack([flat["All_U_norm"].ravel(), 1 - flat["All_V_norm"].ravel()], 1)
-    if len(chart) != len(corners) or len(vertex) != len(inside):
-        raise ValueError(f"{path}: rows of the faces or of the vertices do not agree in number")
-    _check_index(path, "All_FaceIndices", chart - 1, 24)
-    _check_index(path, "All_Faces", corners, len(vertex))
-    _check_index(path, "All_vertices", vertex - 1, len(body_weights))
-    if not (np.abs(inside - 0.5) <= 0.5 + 1e-6).all():
-        raise ValueError(f"{path}: All_U_norm or All_V_norm leaves [0, 1]")
+    surface = load_densepose_surface(path, len(body_weights))
+    inside = surface.chart_uv * [1, -1] + [0, 1]
     keys, uv_faces = np.unique(  # a split vertex that two charts share gets a place in each
-        np.stack([np.repeat(chart - 1, 3), corners.ravel()], 1), axis=0, return_inverse=True
+        np.stack([np.repeat(surface.chart - 1, 3), surface.split_faces.ravel()], 1),
+        axis=0,
+        return_inverse=True,
     )
-    places = np.clip(inside[keys[:, 1]], 0, 1).astype(np.float32)
-    faces = vertex[corners] - 1
+    places = inside[keys[:, 1]].astype(np.float32)
     return Atlas(
-        faces=faces.astype(np.int32),
+        faces=surface.faces.astype(np.int32),
         uv_vertices=tile_to_atlas(keys[:, 0], places[:, None])[:, 0],
         uv_faces=uv_faces.reshape(-1, 3).astype(np.int32),
-        part_of_face=dominating_parts(faces, body_weights),
-        densepose_of_face=chart.astype(np.int8),
+        part_of_face=dominating_parts(surface.faces, body_weights),
+        densepose_of_face=surface.chart.astype(np.int8),
         name=Path(path).stem,
     )
-
-
-def _check_index(path: str | Path, name: str, index: np.ndarray, count: int) -> None:
-    if index.size == 0 or index.min() < 0 or index.max() >= count:
-        found = f"{index.min()} to {index.max()}" if index.size else "nothing"
-        raise ValueError(f"{path}: {name} points to {found} (from 0), want 0 to {count - 1}")
 
 
 def _mend_known_corner(uv: np.ndarray, uv_faces: np.ndarray) -> None:

@@ -144,14 +144,14 @@ def show(
 ) -> None:
     """Draw an IUV in colours, over its picture if that is given."""
     from dimr.correspondence.iuv_pictures import Reading
-    from dimr.draw import iuvs_picture
+    from dimr.draw import iuvs_picture, picture_bytes
     from dimr.image.load import load_picture
 
     _check_out(out, ".png", overwrite)
     reading = Reading(channels, labels, part_scale)
     people, size, _ = _read(source, picture, table, _atlas(), reading, 0.5, "cpu")
     pixels = None if picture is None else load_picture(picture)
-    _write(out, _png(iuvs_picture(pixels, people, size)))
+    _write(out, picture_bytes(iuvs_picture(pixels, people, size), ".png"))
     print(f"written: {out}")
 
 
@@ -172,7 +172,7 @@ def predict(
 ) -> None:
     """Stage 1 alone: the IUV of each person of a picture, and a drawing of them."""
     from dimr.correspondence.iuv_window import windows_bytes
-    from dimr.draw import iuvs_picture
+    from dimr.draw import iuvs_picture, picture_bytes
     from dimr.image.load import load_picture
     from dimr.predict import load
 
@@ -187,7 +187,7 @@ def predict(
         raise ValueError(f"{picture}: no person found")
     size = pixels.shape[1], pixels.shape[0]
     _write(out, windows_bytes(people, size, model.atlas))
-    _write(drawing, _png(iuvs_picture(pixels, people, size)))
+    _write(drawing, picture_bytes(iuvs_picture(pixels, people, size), ".png"))
     for number, person in enumerate(people, start=1):
         print(f"person {number}: score {person.score:.2f}, {person.iuv.mask.sum()} pixels")
     print(f"written: {out}, {drawing}")
@@ -343,14 +343,6 @@ def _print_reports(reports: list["IuvReport"]) -> None:
                 cells.append(str(cell))
         grid.add_row(name.replace("_", " "), *cells)
     Console(width=100).print(grid)
-
-
-def _png(pixels) -> bytes:
-    import cv2
-
-    written, encoded = cv2.imencode(".png", pixels[..., ::-1])
-    assert written
-    return encoded.tobytes()
 
 
 def _check_out(out: Path, suffix: str, overwrite: bool) -> None:

@@ -160,10 +160,8 @@ def _write_one(
     source: "IuvSource | None",
     overwrite: bool,
 ) -> dict[str, Any]:
-    import cv2
-
     from dimr import __version__
-    from dimr.draw import overlay_picture, seen_rgb
+    from dimr.draw import overlay_picture, picture_bytes, seen_rgb
     from dimr.export import choose_folder, person_files, write_picture
     from dimr.image.load import load_picture
 
@@ -175,9 +173,7 @@ def _write_one(
         given = [window.to_picture(size) for window in source.people(picture, pixels)]
     prediction = model.predict(pixels, given)
     overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
-    written, encoded = cv2.imencode(".png", overlay[..., ::-1])
-    assert written
-    files = {"overlay.png": encoded.tobytes()}
+    files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []
     for number, person in enumerate(prediction.people, start=1):
         contents = person_files(person, model.body, size, seen_rgb(person.vertex_seen))

@@ -321,8 +321,8 @@ class TestPictures:
         image[:, 48:] = 180
         for _ in range(20):
             taken = degrade(rng, image, bank, dark=True).astype(float)
-            assert 10 < taken.mean() < 60
-            assert taken[:, 60:].mean() > 1.3 * taken[:, :36].mean()
+            assert 10 < taken.mean() < 70
+            assert taken[:, 60:].mean() > 1.2 * taken[:, :36].mean()
 
     @pytest.mark.parametrize("size", [48, 192])
     def test_degrade_keeps_shape_and_type(self, bank, size):

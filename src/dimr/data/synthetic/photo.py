@@ -116,7 +116,7 @@ def _tone_table(
     gain = (0.95 + 0.38 * rng.random()) * exposure
     warmth = 0.06 * rng.normal()
     cast = 1 + warmth * np.array([1.0, 0.1, -1.0]) + 0.03 * rng.standard_normal(3)
-    gamma = np.exp(rng.normal() * 0.13 - 0.12)
+    gamma = np.exp(rng.normal() * 0.13 - (0.0 if plain else 0.12))
     contrast = 1.0 if plain else 1.1 + 0.9 * rng.random()
     black = 16 * rng.random() ** 4
     level = (np.linspace(0, 1, 256)[:, None] ** gamma) * gain * cast

@@ -10,6 +10,7 @@ from dimr.body.model import BodyModel
 from dimr.body.skinning import skin_vertices_numba
 from dimr.data.synthetic import anatomy, looks, paint
 from dimr.data.synthetic.outfit import Outfit
+from dimr.data.synthetic.product import product
 from dimr.data.synthetic.shading import vertex_normals
 from dimr.surface.atlas import Atlas
 
@@ -85,7 +86,7 @@ class Tailor:
 
     def rest_joints(self, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
         """Joints of a shape in the T-pose."""
-        return self.joints_template + self.joints_shapedirs @ betas
+        return self.joints_template + product(self.joints_shapedirs, betas)
 
     def figure(
         self,
@@ -102,7 +103,7 @@ class Tailor:
             moved[: len(pushed)] = pushed
         if self.posedirs is not None:
             feature = (rotmats[1:] - np.eye(3)).reshape(-1).astype(np.float32)
-            moved[: len(self.template)] += (feature @ self.posedirs).reshape(-1, 3)
+            moved[: len(self.template)] += product(feature, self.posedirs).reshape(-1, 3)
         shaped = _shape(outfit.template_m, outfit.shapedirs, betas.astype(np.float32), moved)
         transforms = _transforms(joints_rest, joints, turned)
         vertices = skin_vertices_numba(shaped, transforms, outfit.weight_idx, outfit.weight_val)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dimr.data.synthetic import shapes, solids
+from dimr.data.synthetic.product import product
 from dimr.data.synthetic.shapes import BALL, NUM_COLOURS, ROUND, TEXTURED, Piece
 from dimr.data.synthetic.textures import TextureBank, random_colour
 
@@ -144,7 +145,8 @@ def _placed(
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     stretch = extent_norm * np.array([0.8 + 0.4 * rng.random(), 1.0])
     return tuple(
-        piece._replace(contour=(piece.contour * stretch) @ turn + centre_norm) for piece in pieces
+        piece._replace(contour=product(piece.contour * stretch, turn) + centre_norm)
+        for piece in pieces
     )
 
 
@@ -171,9 +173,9 @@ def sample_occluder(
         flip = -1 if rng.random() < 0.5 else 1
         angle = rng.normal() * 0.25
         linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = linear @ np.diag([flip * scale, scale])
+        linear = product(linear, np.diag([flip * scale, scale]))
         middle = np.array([width - 1, height - 1]) / 2
-        placement = np.column_stack([linear, centre_norm - linear @ middle])
+        placement = np.column_stack([linear, centre_norm - product(linear, middle)])
         return Occluder(None, picture, placement, depth_m)
     kind = rng.random()
     if kind < 0.78:
@@ -244,4 +246,4 @@ def _blob(rng: np.random.Generator) -> np.ndarray:
     contour = np.stack([np.cos(angles), squeeze * np.sin(angles)], axis=1) * radius[:, None]
     turn = rng.random() * np.pi
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return contour @ spin.T * 0.8
+    return product(contour, spin.T) * 0.8

@@ -24,6 +24,7 @@ from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.outfit import Dresser
 from dimr.data.synthetic.pose_bank import PoseBank
+from dimr.data.synthetic.product import product
 from dimr.data.synthetic.samples import (
     OBJECT,
     CropSample,
@@ -310,9 +311,7 @@ class SyntheticPeople:
         if self._photos and rng.random() < self.config.photo:
             image = background.photo_background(rng, size, self._photos, bank)
         else:
-            image = background.procedural_background(
-                rng, size, bank, horizon, self._scenery
-            )
+            image = background.procedural_background(rng, size, bank, horizon, self._scenery)
         if rng.random() < 0.75:
             up = view.world_to_camera[:, 1]
             spots = [spot for placed in people for spot in _feet_px(placed, view, up, size)]
@@ -351,7 +350,7 @@ def _renumber(seen: list[int], count: int) -> np.ndarray:
 def _feet_px(placed: Placed, view, up: np.ndarray, size: int) -> list[tuple[float, float, float]]:
     """(x, y, radius) of the shadow below each joint that is near the floor, in pixels."""
     joints = placed.figure.joints_m + placed.translation_m
-    height = joints @ up
+    height = product(joints, up)
     floor = height.min() - 0.03
     spots = []
     for joint in np.nonzero(height < floor + 0.25)[0]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from dimr.data.synthetic.paint import colour
+from dimr.data.synthetic.product import product
 
 SKY = 0
 """Row of the lights that is the sky: its direction is up, its light comes from all around."""
@@ -32,7 +33,7 @@ def sample_lights(
     lights[SKY, 3:] = (0.3 + 0.35 * rng.random()) * (1 - 0.6 * warmth)
     for k, strength in ((1, 0.35 + 0.5 * rng.random()), (2, 0.25 * rng.random())):
         above_in_front = np.array([0, 1.0, 0.6])
-        direction = world_to_camera @ (rng.standard_normal(3) + above_in_front)
+        direction = product(world_to_camera, rng.standard_normal(3) + above_in_front)
         lights[k, :3] = direction / max(np.linalg.norm(direction), 1e-6)
         lights[k, 3:] = strength * (1 + warmth)
     return lights

@@ -18,6 +18,7 @@ from dimr.data.synthetic.dressing import Dressed
 from dimr.data.synthetic.figure import Figure, Tailor
 from dimr.data.synthetic.pose_bank import PoseBank
 from dimr.data.synthetic.poses import sample_pose
+from dimr.data.synthetic.product import product
 
 PELVIS = 0
 NEAREST_M = 0.35
@@ -158,7 +159,7 @@ class Stage:
         else:
             elevation = low + (high - low) * rng.random()
         roll = float(rng.normal() * self.config.roll_deg)
-        return rotation(2, roll) @ rotation(0, 180 + elevation)
+        return product(rotation(2, roll), rotation(0, 180 + elevation))
 
     def yaw_deg(self, rng: np.random.Generator) -> float:
         """Where somebody faces; 0 is towards the camera."""
@@ -190,7 +191,7 @@ class Stage:
         )
         yaw = self.yaw_deg(rng) if yaw_deg is None else yaw_deg
         rotmats = pose.rotmats
-        rotmats[0] = world_to_camera @ rotation(1, yaw) @ rotmats[0]
+        rotmats[0] = product(product(world_to_camera, rotation(1, yaw)), rotmats[0])
         return tailor.figure(rotmats, betas, dressed.outfit, dressed.pushed)
 
     def crop(
@@ -257,7 +258,7 @@ class Stage:
     ) -> Placed:
         """Whoever embraces the target: the closest fit of a few attempts."""
         heading = np.deg2rad(yaw_deg + embrace.direction_deg)
-        direction = world_to_camera @ np.array([np.sin(heading), 0, np.cos(heading)])
+        direction = product(world_to_camera, np.array([np.sin(heading), 0, np.cos(heading)]))
         best, best_score = None, np.inf
         for _ in range(EMBRACE_TRIES):
             figure = self.person(
@@ -327,7 +328,7 @@ class Stage:
             across = rng.normal() * (0.4 + 0.25 * farther)
         figure = self.person(rng, world_to_camera, dressed)
         # World axes of the floor: x to the camera's right, -z away from the camera.
-        offset = world_to_camera @ np.array([across, 0.05 * rng.normal(), -farther])
+        offset = product(world_to_camera, np.array([across, 0.05 * rng.normal(), -farther]))
         lift = _lift_to_floor(figure, target.figure, world_to_camera[:, 1])
         return Placed(figure, target.translation_m + offset + lift, dressed)
 
@@ -367,4 +368,4 @@ def _lift_to_floor(
     figure: Figure, other: Figure, up: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3"]:
     """What puts two figures' lowest joints on one floor when their model origins coincide."""
-    return up * ((other.joints_m @ up).min() - (figure.joints_m @ up).min())
+    return up * (product(other.joints_m, up).min() - product(figure.joints_m, up).min())

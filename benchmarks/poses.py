@@ -1,6 +1,8 @@
 """How long a pose takes: recorded ones and attitudes, on one core.
 
     python benchmarks/poses.py
+
+Prints milliseconds a pose, collision tests and repeated tries included.
 """
 
 import time

@@ -46,7 +46,14 @@ def draw(body: BodyModel, degrees: dict, betas: torch.Tensor, yaw: float) -> np.
     theta = torch.zeros(1, 24, 3)
     for name, angles in degrees.items():
         theta[0, JOINT_NAMES.index(name)] = torch.deg2rad(torch.tensor(angles).float())
-    vertices = body(axis_angle_to_rotmat(theta), betas[None]).vertices_m
+    return draw_posed(body, axis_angle_to_rotmat(theta), betas, yaw)
+
+
+def draw_posed(
+    body: BodyModel, rotmats: torch.Tensor, betas: torch.Tensor, yaw: float
+) -> np.ndarray:
+    """One cell of rotations (1, 24, 3, 3) in a y-up world, seen after a turn by `yaw` degrees."""
+    vertices = body(rotmats, betas[None]).vertices_m
     turned = axis_angle_to_rotmat(torch.tensor([0.0, np.deg2rad(yaw), 0.0]).float())
     upright = axis_angle_to_rotmat(torch.tensor([np.pi, 0.0, 0.0]).float())
     offset = torch.tensor([0.0, CENTRE_HEIGHT_M, DISTANCE_M])

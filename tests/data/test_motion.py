@@ -192,6 +192,73 @@ class TestRetarget:
             find_rig([name for name in NAMES if name != "Head"])
 
 
+class TestBonesInPieces:
+    """MakeHuman's names in its A-pose: z up, facing -y, arms down and elbows bent."""
+
+    def skeleton(self) -> Skeleton:
+        table = [
+            ("root", "", (0, 0, 0)), ("spine03", "root", (0, 0, 1.5)),
+            ("spine02", "spine03", (0, 0, 1)), ("spine01", "spine02", (0, 0, 1)),
+            ("head", "spine01", (0, 0, 2)),
+        ]  # fmt: skip
+        for side, x in (("L", 1), ("R", -1)):
+            table += [
+                (f"{name}.{side}", parent if parent in ("root", "spine01") else f"{parent}.{side}",
+                 (x * out, fore, up))
+                for name, parent, (out, fore, up) in (
+                    ("upperleg01", "root", (1, 0, -1)), ("upperleg02", "upperleg01", (0, 0, -1)),
+                    ("lowerleg01", "upperleg02", (0.3, 0, -3)), ("foot", "lowerleg01", (0, 0, -4)),
+                    ("toe3-1", "foot", (0.1, -1.3, -0.5)), ("shoulder01", "spine01", (1, 0, 1)),
+                    ("upperarm01", "shoulder01", (0.7, 0, 0)),
+                    ("upperarm02", "upperarm01", (0.4, 0, -0.45)),
+                    ("lowerarm01", "upperarm02", (1.2, 0, -1.35)),
+                    ("wrist", "lowerarm01", (1.2, -1.6, -1.2)),
+                    ("finger2-1", "wrist", (0.3, -1.1, -0.4)),
+                    ("finger3-1", "wrist", (0.5, -1.0, -0.6)),
+                    ("finger4-1", "wrist", (0.6, -0.9, -0.7)),
+                    ("finger5-1", "wrist", (0.6, -0.7, -0.8)),
+                )
+            ]  # fmt: skip
+        names = [name for name, _, _ in table]
+        parents = tuple(names.index(parent) if parent else -1 for _, parent, _ in table)
+        return Skeleton(tuple(names), parents, np.array([offset for *_, offset in table], float))
+
+    def smpl(self, **turns) -> np.ndarray:
+        skeleton = self.skeleton()
+        rotmats = np.tile(np.eye(3), (1, len(skeleton.names), 1, 1))
+        for name, degrees in turns.items():
+            joint = skeleton.names.index(name.replace("_", "."))
+            rotmats[0, joint] = rotate(degrees)
+        rig = find_rig(skeleton.names)
+        return retarget(skeleton, rig, rotmats, np.zeros((1, 3))).rotmats[0]
+
+    @pytest.mark.parametrize(("side", "sign"), [("L", 1), ("R", -1)])
+    def test_the_a_pose_is_no_t_pose(self, side, sign):
+        rotmats = self.smpl()
+        world = turned(rotmats[None])[0]
+        upper_arm = sign * world[J[f"{side}_shoulder"], :, 0]
+        forearm = sign * world[J[f"{side}_elbow"], :, 0]
+        fingers = np.array([sign * 2.0, -2.5, 3.7])  # their sum, in SMPL's axes
+        for bone, wanted in (
+            (upper_arm, (sign * 1.6, -1.8, 0)), (forearm, (sign * 1.2, -1.2, 1.6)),
+            (sign * world[J[f"{side}_wrist"], :, 0], fingers),
+        ):  # fmt: skip
+            np.testing.assert_allclose(bone, wanted / np.linalg.norm(wanted), atol=1e-6)
+        # the elbow folds about its hinge; half of the hand's turn is about the forearm
+        elbow = Rotation.from_matrix(rotmats[J[f"{side}_elbow"]]).as_euler("YZX", degrees=True)
+        assert sign * elbow[0] < -30 and abs(elbow[1]) < 1e-6
+        # the palm faces away from the knuckles' back: little finger below, thumb in front
+        across = np.array([sign * 0.3, -0.4, -0.4])
+        palm = -world[J[f"{side}_wrist"], :, 1]
+        assert abs(palm @ across) < 0.05 * np.linalg.norm(across)
+
+    def test_a_bone_in_pieces_points_along_its_ends(self):
+        """The upper piece is turned, the lower one turned back: little is left of it."""
+        rotmats = self.smpl(upperleg01_L=(-30, 0, 0), upperleg02_L=(30, 0, 0))
+        thigh = rotmats[J["L_hip"]] @ (np.sin(np.deg2rad(5)), -np.cos(np.deg2rad(5)), 0)
+        assert 5 < np.rad2deg(np.arctan2(thigh[2], -thigh[1])) < 10  # 30 degrees of 1 in 4
+
+
 class TestBvh:
     @pytest.mark.parametrize("order", ["ZYX", "XYZ", "YXZ", "ZXY"])
     def test_reads_any_order_of_channels(self, tmp_path, order):
@@ -269,8 +336,8 @@ class TestAmass:
         poses[:, 0] = np.pi / 2  # upright in a z-up world, facing -y
         poses[1, 3 * J["L_elbow"] + 1] = -1
         trans = np.array([[0, 0, 0.9], [0, -1, 0.9]], np.float32)
-        path = tmp_path / "subject7" / "jump_01_poses.npz"
-        path.parent.mkdir()
+        path = tmp_path / "lab" / "subject7" / "jump_01_poses.npz"
+        path.parent.mkdir(parents=True)
         np.savez(path, poses=poses, trans=trans, mocap_framerate=np.float64(60), gender="male")
         [clip] = read_motion(path)
         np.testing.assert_allclose(clip.rotmats[0], np.eye(3)[None].repeat(24, 0), atol=1e-6)
@@ -278,7 +345,7 @@ class TestAmass:
         np.testing.assert_allclose(clip.rotmats[1, J["L_elbow"]], elbow, atol=1e-6)
         assert clip.root_m is not None
         np.testing.assert_allclose(clip.root_m, [(0, 0.9, 0), (0, 0.9, 1)], atol=1e-6)
-        assert (clip.fps, clip.kind, clip.group) == (60, "jumping", "subject7")
+        assert (clip.fps, clip.kind, clip.group) == (60, "jumping", "lab/subject7")
 
     @pytest.mark.parametrize(
         ("arrays", "message"),

@@ -160,6 +160,8 @@ class TestLimits:
             (L_KNEE, (-30, 0, 0), (0, 0, 0)),
             (L_KNEE, (100, 0, 0), (100, 0, 0)),
             (L_KNEE, (0, 40, 0), (0, anatomy.KNEE_SIDE_DEG, 0)),
+            (7, (-60, 0, 0), (anatomy.ANKLE_LEAST_DEG, 0, 0)),
+            (7, (0, 60, 0), (0, anatomy.ANKLE_SIDE_DEG, 0)),
             (L_ELBOW, (0, 20, 0), (0, 0, 0)),
             (R_ELBOW, (0, -20, 0), (0, 0, 0)),
             (R_ELBOW, (0, 120, 0), (0, 120, 0)),

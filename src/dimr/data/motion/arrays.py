@@ -23,7 +23,7 @@ MIRROR_SUFFIX = "_mirror"
 def read_amass(path: str | Path) -> Clip:
     """One file of AMASS: axis-angles of SMPL's family, z up.
 
-    Its folder is taken for the subject.
+    Its folder is taken for the subject, the one above for the data set.
 
     Raises:
         ValueError: if an array is missing, of another shape, or not finite.
@@ -53,7 +53,7 @@ def read_amass(path: str | Path) -> Clip:
         if root.shape != (len(poses), 3) or not np.isfinite(root).all():
             raise ValueError(f"{path}: trans is {root.shape}, want finite ({len(poses)}, 3)")
         root = root @ Z_UP_TO_Y_UP.T
-    subject = path.resolve().parent.name
+    subject = "/".join(path.resolve().parts[-3:-1])
     name = f"{subject}/{path.stem}"
     return Clip(name, kind_of(path.stem), fps, rotmats, root, group=subject)
 

@@ -2,7 +2,8 @@
 
 Entry point: `people.SyntheticPeople`. A sample is put together in this order:
 
-- `poses` (attitudes) and `anatomy` (joint angles -> rotations, limits, collisions),
+- `poses`: `attitudes` or, from a `pose_bank`, recorded poses, with `anatomy` (joint angles ->
+  rotations, limits) and `collision`,
 - `figure` (pose, shape and thickness of clothes -> vertices in camera axes),
 - `staging` (camera, neighbours, the detector's crop),
 - `looks` (what a person looks like), `painted_clothes` (what is worn), `paint` (material,

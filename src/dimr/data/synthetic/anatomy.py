@@ -75,11 +75,13 @@ HAMSTRINGS_DEG, SUPPLE_HAMSTRINGS_DEG = 85.0, 130.0
 """How far the hip flexes over a straight knee: most people, and dancers or gymnasts."""
 KNEE_MOST_DEG, KNEE_SIDE_DEG = 152.0, 12.0
 """Flexion of a knee, and how far its other turns may go."""
+ANKLE_LEAST_DEG, ANKLE_MOST_DEG, ANKLE_SIDE_DEG = -40.0, 60.0, 30.0
+"""Pitch of a foot, toes up to toes down, and how far its other turns may go."""
 ELBOW_MOST_DEG, ELBOW_SIDE_DEG, ELBOW_TWIST_DEG = 150.0, 12.0, 60.0
 TURN_LIMITS_DEG = np.full(24, 180.0)
 """How far joints that are no hinges may turn about any axis; hips and shoulders freely."""
-TURN_LIMITS_DEG[[3, 6, 9, 12, 15, 13, 14, 20, 21, 7, 8, 10, 11, 22, 23]] = (
-    *(40, 40, 40, 45, 50, 45, 45, 85, 85, 55, 55, 45, 45, 80, 80),
+TURN_LIMITS_DEG[[3, 6, 9, 12, 15, 13, 14, 20, 21, 10, 11, 22, 23]] = (
+    *(40, 40, 40, 45, 50, 45, 45, 85, 85, 45, 45, 80, 80),
 )
 
 
@@ -258,18 +260,25 @@ def _limit_turn(matrix, most_deg):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
+def _limit_pitch(matrix, least_deg, most_deg, side_deg):
+    """Clamps the turn about x, and how far what is left of the rotation goes."""
+    pitch = math.degrees(math.atan2(matrix[2, 1] - matrix[1, 2], matrix[1, 1] + matrix[2, 2]))
+    rest = _limit_turn(_multiply(rotation(0, -pitch), matrix), side_deg)
+    return _multiply(rotation(0, min(max(pitch, least_deg), most_deg)), rest)
+
+
+@numba.njit(cache=True, error_model="numpy")
+@no_type_check
 def limit_rotmats(rotmats, turn_limits_deg):
     """Brings (24, 3, 3) local rotations into the joints' ranges, in place.
 
     Knees turn about x only, elbows about y and, along the forearm, x, but for what skeletons
-    inside of real limbs need; nothing bends backwards.
+    inside of real limbs need; nothing bends backwards. Feet mostly pitch.
     """
     for side in range(2):
-        knee = rotmats[4 + side]
-        flexion = math.degrees(math.atan2(knee[2, 1] - knee[1, 2], knee[1, 1] + knee[2, 2]))
-        rest = _limit_turn(_multiply(rotation(0, -flexion), knee), KNEE_SIDE_DEG)
-        flexion = min(max(flexion, 0.0), KNEE_MOST_DEG)
-        _put(rotmats, 4 + side, _multiply(rotation(0, flexion), rest))
+        _put(rotmats, 4 + side, _limit_pitch(rotmats[4 + side], 0.0, KNEE_MOST_DEG, KNEE_SIDE_DEG))
+        ankle = _limit_pitch(rotmats[7 + side], ANKLE_LEAST_DEG, ANKLE_MOST_DEG, ANKLE_SIDE_DEG)
+        _put(rotmats, 7 + side, ankle)
         sign = 2.0 * side - 1  # the left elbow folds about -y
         elbow = rotmats[18 + side]
         flexion = sign * math.degrees(math.atan2(-elbow[2, 0], elbow[0, 0]))

@@ -54,7 +54,10 @@ class BodyModel(nn.Module):
         keep("weights", arrays.weights)
         keep("faces", arrays.faces)
         joints = arrays.J_regressor.astype(np.float64)
-        keep("joints_template", (joints @ arrays.v_template).astype(np.float32))
+        # einsum, not BLAS, whose rounding depends on the processor
+        keep(
+            "joints_template", np.einsum("jv,vi->ji", joints, arrays.v_template).astype(np.float32)
+        )
         moved = np.einsum("jv,vik->jik", joints, arrays.shapedirs)
         keep("joints_shapedirs", moved.astype(np.float32))
         posedirs = arrays.posedirs

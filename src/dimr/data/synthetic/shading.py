@@ -34,7 +34,7 @@ def sample_lights(
     for k, strength in ((1, 0.35 + 0.5 * rng.random()), (2, 0.25 * rng.random())):
         above_in_front = np.array([0, 1.0, 0.6])
         direction = product(world_to_camera, rng.standard_normal(3) + above_in_front)
-        lights[k, :3] = direction / max(np.linalg.norm(direction), 1e-6)
+        lights[k, :3] = direction / max(np.sqrt((direction**2).sum()), 1e-6)
         lights[k, 3:] = strength * (1 + warmth)
     return lights
 

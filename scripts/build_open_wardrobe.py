@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from open_wardrobe import measure
 
 from dimr.assets import asset_path
 from dimr.body.model import OPEN_BODY, BodyModel
 from dimr.data.synthetic.wardrobe import UNIT
 from dimr.surface.npz import read_arrays
-from open_wardrobe import measure
 
 TOLERANCE = 3e-3
 """Largest difference between two builds' positions, metres."""
@@ -105,7 +105,9 @@ def _whole(shares: np.ndarray) -> np.ndarray:
 
 def compare(built: dict[str, np.ndarray], path: Path) -> list[str]:
     """What differs between a build and a file; empty if they agree."""
-    shipped = read_arrays(path, {name: (values.dtype.type, values.ndim) for name, values in built.items()})
+    shipped = read_arrays(
+        path, {name: (values.dtype.type, values.ndim) for name, values in built.items()}
+    )
     faults = []
     for name, ours in built.items():
         theirs = shipped[name]
@@ -146,7 +148,9 @@ def main() -> int:
 
 def _print(measured: dict[str, float]) -> None:
     for name, value in measured.items():
-        print(f"{name:64s} {value:10.2f}" if isinstance(value, float) else f"{name:64s} {value:10d}")
+        print(
+            f"{name:64s} {value:10.2f}" if isinstance(value, float) else f"{name:64s} {value:10d}"
+        )
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from dimr.body.skinning import forward_kinematics, skin_vertices_numba
 from dimr.data.synthetic.outfit import Dresser, Outfit
 from dimr.data.synthetic.wardrobe import SPLITS, Garment, Wardrobe, dye
 from dimr.surface.atlas import load_atlas
-from dimr.surface.render import project_to_pixels, vertex_normals
 from dimr.surface.raster import ZBuffer
+from dimr.surface.render import project_to_pixels, vertex_normals
 
 DISTANCE_M = 7.0
 VIEW_M = 2.35
@@ -78,7 +78,8 @@ def paint(
     """RGB uint8 picture; hair is drawn last, and only where its front layer is opaque."""
     height, width = size
     camera = PerspectiveCamera(
-        focal_px=zoom * height * DISTANCE_M / VIEW_M, principal_px=(width / 2 - 0.5, height / 2 - 0.5)
+        focal_px=zoom * height * DISTANCE_M / VIEW_M,
+        principal_px=(width / 2 - 0.5, height / 2 - 0.5),
     )
     points = project_to_pixels(vertices + np.float32([0, look_up_m, 0]), camera, size)
     see_through = outfit.texture_of_face >= 0
@@ -106,7 +107,9 @@ def paint(
         bare = texture < 0
         colour[bare] = (*SKIN, 255)
         normal = np.einsum("nki,nk->ni", normals[outfit.faces[face]], bary)
-        shade = 0.45 + 0.55 * np.abs(normal @ LIGHT) / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
+        shade = 0.45 + 0.55 * np.abs(normal @ LIGHT) / np.maximum(
+            np.linalg.norm(normal, axis=1), 1e-9
+        )
         opaque = colour[:, 3] >= 128
         rows, columns = rows[opaque], columns[opaque]
         picture[rows, columns] = (colour[opaque, :3] * shade[opaque, None]).clip(0, 255)
@@ -118,14 +121,27 @@ def row(body, dresser, wardrobe, garments: list[Garment], dyes: list, size) -> n
     """One row of the sheet, at half of the drawn resolution."""
     outfit = dresser.dress(garments)
     plain = np.zeros(10)
-    cells = [(degrees, plain, yaw) for degrees in (T_POSE, SQUAT, ARMS_UP, WALK, SIT) for yaw in (-25, 155)]
+    cells = [
+        (degrees, plain, yaw)
+        for degrees in (T_POSE, SQUAT, ARMS_UP, WALK, SIT)
+        for yaw in (-25, 155)
+    ]
     for sign in (-2, 2):
-        cells += [(WALK, np.array([0.0, sign] + [0] * 8), 20), (T_POSE, np.array([sign, -sign, sign] + [0.0] * 7), 0)]
+        cells += [
+            (WALK, np.array([0.0, sign] + [0] * 8), 20),
+            (T_POSE, np.array([sign, -sign, sign] + [0.0] * 7), 0),
+        ]
     head = all(garment.kind in ("hair", "hat") for garment in garments)
     view = {"zoom": 3.6, "look_up_m": 0.62} if head else {}
     if head:
-        cells = [(degrees, betas, yaw) for degrees, betas, yaw in cells if degrees is not SQUAT and degrees is not SIT]
-        cells += [({"head": (25, 0, 0)}, plain, yaw) for yaw in (60, 110)] + [({"head": (-20, 30, 15)}, plain, yaw) for yaw in (0, 180)]
+        cells = [
+            (degrees, betas, yaw)
+            for degrees, betas, yaw in cells
+            if degrees is not SQUAT and degrees is not SIT
+        ]
+        cells += [({"head": (25, 0, 0)}, plain, yaw) for yaw in (60, 110)] + [
+            ({"head": (-20, 30, 15)}, plain, yaw) for yaw in (0, 180)
+        ]
     height, width = size
     pictures = [
         paint(pose(body, outfit, *cell), outfit, wardrobe, dyes, (2 * height, 2 * width), **view)
@@ -153,7 +169,11 @@ def main() -> None:
         if options.outfits:
             choices = [wardrobe.sample_garments(rng) for _ in range(options.outfits)]
         else:
-            choices = [[g] for g in wardrobe.garments if g.name in options.names.split(",") or not options.names]
+            choices = [
+                [g]
+                for g in wardrobe.garments
+                if g.name in options.names.split(",") or not options.names
+            ]
         for garments in choices:
             dyes = [dye(rng, garment) for garment in garments] if options.outfits else []
             if not garments:

@@ -70,7 +70,7 @@ PIECES = (
     Piece("bodysuit", "helper-tights", "suit", "full", BOTTOM, "train", low=-0.8, high=0.53),
     _shoes("shoes01", "train"),
     _shoes("shoes04", "train"),
-    _hair("bob02", "train"),
+    _hair("bob02", "test"),
     _hair("ponytail01", "train"),
     _hair("short01", "train"),
     _hair("short02", "train"),
@@ -87,7 +87,7 @@ PIECES = (
     _piece("suit_trousers", "male_elegantsuit01", "bottom", BOTTOM, "test"),
     _piece("tracksuit", "male_casualsuit01", "full", TOP, "test", texture=None, half=""),
     _shoes("shoes02", "test"),
-    _hair("long01", "test"),
+    _hair("long01", "train"),
     _hair("short04", "test"),
     _hair("braid01", "test"),
 )  # fmt: skip

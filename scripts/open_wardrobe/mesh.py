@@ -2,10 +2,10 @@
 
 import numpy as np
 from open_body.decimate import decimate
+from open_body.source import Source
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from open_body.source import Source
 from open_wardrobe.catalogue import Piece
 from open_wardrobe.fit import t_pose
 from open_wardrobe.source import Item
@@ -38,9 +38,7 @@ def half(item: Item, points_m: np.ndarray, which: str) -> np.ndarray:
     return (above == (which == "top"))[part[item.quads[:, 0]]]
 
 
-def triangulate(
-    item: Item, points_m: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def triangulate(item: Item, points_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Triangles (2q, 3) along the shorter diagonals, and their texture triangles."""
     corner = points_m[item.quads]
     first = np.linalg.norm(corner[:, 0] - corner[:, 2], axis=1)

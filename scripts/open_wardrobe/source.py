@@ -37,9 +37,7 @@ class Item(NamedTuple):
         """Places the garment on resting bodies (..., 19158, 3), metres: (..., v, 3)."""
         corners = base_m[..., self.base, :]
         ends = base_m[..., self.scale_vertices, :]
-        sizes = np.stack(
-            [abs(ends[..., i, 0, i] - ends[..., i, 1, i]) for i in range(3)], axis=-1
-        )
+        sizes = np.stack([abs(ends[..., i, 0, i] - ends[..., i, 1, i]) for i in range(3)], axis=-1)
         scales = sizes / self.scale_lengths
         points = np.einsum("...vki,vk->...vi", corners, self.base_weights)
         return points + self.offsets * scales[..., None, :]

@@ -48,16 +48,13 @@ def cloth_texture(
 
 
 def hair_texture(path: Path, face_uv: np.ndarray) -> np.ndarray:
-    """(SIZE, SIZE, 4) uint8: grey strands with their alpha, from the file beside the JPEG.
-
-    Without one, what is nearly black is taken as empty.
-    """
+    """(SIZE, SIZE, 4) uint8: grey strands with their alpha, if there is one beside the JPEG."""
     grey = _load(path, "RGB").astype(np.float32).mean(2)
     beside = path.with_name(f"{path.stem}_alpha.png")
     if beside.is_file():
         alpha = _load(beside, "L").astype(np.float32)
     else:
-        alpha = 255 * np.clip((cv2.GaussianBlur(grey, (0, 0), 2) - 16) / 8, 0, 1)
+        alpha = np.full_like(grey, 255)
     shown = _used(face_uv) & (alpha > 128)
     mean, deviation = grey[shown].mean(), grey[shown].std()
     grey = HAIR_MEAN + (grey - mean) * HAIR_CONTRAST / max(deviation, 1)

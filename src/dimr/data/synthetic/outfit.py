@@ -107,7 +107,9 @@ class Dresser:
                     hiding |= other.hides
             corners = atlas.faces[garment.anchor_face]  # [v, 3]
             inwards = np.einsum("vk,vki->vi", garment.anchor_bary, self._normals[corners])
-            templates.append(garment.template_m - TUCK_M * above[corners].all(1)[:, None] * inwards)
+            templates.append(
+                garment.template_m - TUCK_M * above[corners].all(1)[:, None] * inwards
+            )
             kept = ~hiding[corners].all(1)[garment.faces].all(1)
             faces.append(garment.faces[kept] + np.int32(offset))
             labels.append(_cloth_labels(atlas, self._template, garment, kept))

@@ -17,7 +17,7 @@ from dimr.surface.npz import read_arrays
 
 OPEN_WARDROBE = "open_wardrobe.npz"
 KINDS = ("suit", "shoes", "hat", "hair")
-COVERS = ("top", "bottom", "overalls", "full", "feet", "head")
+COVERS = ("top", "bottom", "full", "feet", "head")
 SPLITS = ("train", "val", "test")
 TEXTURE_SIZE = 256
 UNIT = 65535
@@ -117,9 +117,7 @@ class Wardrobe:
         skirts = [garment for garment in self.garments if garment.loose]
         if loose and skirts:
             picked += [_pick(skirts, draws[0]), self._any("top", draws[1], 0.85)]
-        elif draws[2] < 0.08 and self._covering("overalls"):
-            picked += [self._any("overalls", draws[0], 1.0), self._any("top", draws[1], 0.8)]
-        elif draws[2] < 0.14 and self._covering("full"):
+        elif draws[2] < 0.12 and self._covering("full"):
             picked += [self._any("full", draws[0], 1.0)]
         else:
             picked += [self._any("bottom", draws[0], 0.85), self._any("top", draws[1], 0.85)]

@@ -1,8 +1,8 @@
 """Builds src/dimr/assets/open_wardrobe.npz: MakeHuman's garments (CC0) on the open body.
 
-    python scripts/build_open_wardrobe.py --makehuman FOLDER --check src/dimr/assets/open_wardrobe.npz
-    python scripts/build_open_wardrobe.py --makehuman FOLDER --output src/dimr/assets/open_wardrobe.npz
-    python scripts/build_open_wardrobe.py --measure src/dimr/assets/open_wardrobe.npz
+    python scripts/build_open_wardrobe.py --makehuman FOLDER --check FILE
+    python scripts/build_open_wardrobe.py --makehuman FOLDER --output FILE
+    python scripts/build_open_wardrobe.py --measure FILE
 
 FOLDER holds clothes/ and hair/ of MakeHuman's assets. Needs the extra `[body]`, `--measure` alone
 does not. What each step does stands in docs/wardrobe.md; the steps are in

@@ -3,8 +3,8 @@
     python scripts/draw_open_wardrobe.py [--wardrobe FILE] [--output docs/images/wardrobe.jpg]
 
 One row a garment: T-pose from the front and from behind, four poses from the front and from
-behind, the T-pose at beta 0, 1 = -2 and +2. `--outfits N` draws N sampled outfits instead, dyed, and
-`--names a,b` a choice of garments.
+behind, walking and T-posed at large betas. `--outfits N` draws N sampled outfits of each split
+instead, dyed; `--names a,b` a choice of garments.
 """
 
 import argparse
@@ -82,8 +82,8 @@ def paint(
         principal_px=(width / 2 - 0.5, height / 2 - 0.5),
     )
     points = project_to_pixels(vertices + np.float32([0, look_up_m, 0]), camera, size)
-    see_through = outfit.texture_of_face >= 0
-    see_through &= (wardrobe.textures[outfit.texture_of_face, ..., 3] < 128).any((1, 2))
+    has_holes = (wardrobe.textures[..., 3] < 128).any((1, 2))
+    see_through = (outfit.texture_of_face >= 0) & has_holes[outfit.texture_of_face]
     picture = np.full((height, width, 3), 255, np.uint8)
     depth = np.full((height, width), np.inf, np.float32)
     normals = vertex_normals(vertices, outfit.faces)
@@ -107,9 +107,8 @@ def paint(
         bare = texture < 0
         colour[bare] = (*SKIN, 255)
         normal = np.einsum("nki,nk->ni", normals[outfit.faces[face]], bary)
-        shade = 0.45 + 0.55 * np.abs(normal @ LIGHT) / np.maximum(
-            np.linalg.norm(normal, axis=1), 1e-9
-        )
+        length = np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
+        shade = 0.45 + 0.55 * np.abs(normal @ LIGHT) / length
         opaque = colour[:, 3] >= 128
         rows, columns = rows[opaque], columns[opaque]
         picture[rows, columns] = (colour[opaque, :3] * shade[opaque, None]).clip(0, 255)
@@ -121,27 +120,16 @@ def row(body, dresser, wardrobe, garments: list[Garment], dyes: list, size) -> n
     """One row of the sheet, at half of the drawn resolution."""
     outfit = dresser.dress(garments)
     plain = np.zeros(10)
-    cells = [
-        (degrees, plain, yaw)
-        for degrees in (T_POSE, SQUAT, ARMS_UP, WALK, SIT)
-        for yaw in (-25, 155)
-    ]
-    for sign in (-2, 2):
-        cells += [
-            (WALK, np.array([0.0, sign] + [0] * 8), 20),
-            (T_POSE, np.array([sign, -sign, sign] + [0.0] * 7), 0),
-        ]
     head = all(garment.kind in ("hair", "hat") for garment in garments)
     view = {"zoom": 3.6, "look_up_m": 0.62} if head else {}
+    poses = (T_POSE, ARMS_UP, WALK) if head else (T_POSE, SQUAT, ARMS_UP, WALK, SIT)
+    cells = [(degrees, plain, yaw) for degrees in poses for yaw in (-25, 155)]
+    for sign in (-2.0, 2.0):
+        cells.append((WALK, np.array([0.0, sign] + [0.0] * 8), 20))
+        cells.append((T_POSE, np.array([sign, -sign, sign] + [0.0] * 7), 0))
     if head:
-        cells = [
-            (degrees, betas, yaw)
-            for degrees, betas, yaw in cells
-            if degrees is not SQUAT and degrees is not SIT
-        ]
-        cells += [({"head": (25, 0, 0)}, plain, yaw) for yaw in (60, 110)] + [
-            ({"head": (-20, 30, 15)}, plain, yaw) for yaw in (0, 180)
-        ]
+        cells += [({"head": (25, 0, 0)}, plain, yaw) for yaw in (60, 110)]
+        cells += [({"head": (-20, 30, 15)}, plain, yaw) for yaw in (0, 180)]
     height, width = size
     pictures = [
         paint(pose(body, outfit, *cell), outfit, wardrobe, dyes, (2 * height, 2 * width), **view)
@@ -169,11 +157,8 @@ def main() -> None:
         if options.outfits:
             choices = [wardrobe.sample_garments(rng) for _ in range(options.outfits)]
         else:
-            choices = [
-                [g]
-                for g in wardrobe.garments
-                if g.name in options.names.split(",") or not options.names
-            ]
+            wanted = options.names.split(",") if options.names else None
+            choices = [[g] for g in wardrobe.garments if wanted is None or g.name in wanted]
         for garments in choices:
             dyes = [dye(rng, garment) for garment in garments] if options.outfits else []
             if not garments:

@@ -1,1 +1,1 @@
-"""Steps of scripts/build_open_wardrobe.py: MakeHuman's clothes, shoes and hair on the open body."""
+"""Steps of scripts/build_open_wardrobe.py: MakeHuman's garments on the open body."""

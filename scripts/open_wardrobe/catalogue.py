@@ -51,22 +51,26 @@ def _piece(name, folder, covers, layer, split, **more) -> Piece:
     return Piece(name, _suit(folder), "suit", covers, layer, split, texture, half, **more)
 
 
+_CHEST, _CHEST_RIGHT = ((0.4, 0.06, 0.7, 0.3),), ((0.68, 0.12, 0.9, 0.33),)
+_BOTH_SIDES = ((0.15, 0.08, 0.8, 0.22),)
+
 PIECES = (
-    _piece("trimmed_tee", "female_casualsuit01", "top", TOP, "train", logos=((0.68, 0.12, 0.9, 0.33),)),
+    _piece("trimmed_tee", "female_casualsuit01", "top", TOP, "train", logos=_CHEST_RIGHT),
     _piece("jeans", "female_casualsuit01", "bottom", BOTTOM, "train"),
     _piece("denim_shorts", "male_casualsuit02", "bottom", BOTTOM, "train", low=-0.40),
     _piece("crop_top", "female_sportsuit01", "top", TOP, "train"),
     _piece("track_trousers", "female_sportsuit01", "bottom", BOTTOM, "train"),
     _piece("hot_pants", "female_casualsuit02", "bottom", BOTTOM, "train", texture=None),
-    _piece("long_sleeve", "male_casualsuit02", "top", TOP, "train", logos=((0.4, 0.06, 0.7, 0.3),)),
+    _piece("long_sleeve", "male_casualsuit02", "top", TOP, "train", logos=_CHEST),
     _piece("striped_shirt", "male_casualsuit03", "top", TOP, "train"),
     _piece("field_jacket", "male_casualsuit05", "top", TOP, "train"),
-    _piece("white_tee", "male_casualsuit06", "top", TOP, "train", logos=((0.15, 0.08, 0.8, 0.22),)),
+    _piece("white_tee", "male_casualsuit06", "top", TOP, "train", logos=_BOTH_SIDES),
     _piece("work_suit", "male_worksuit01", "full", OVERALLS, "train", half="", max_faces=3000),
     Piece("long_skirt", "helper-skirt", "suit", "bottom", BOTTOM, "train", loose=True, low=-0.8),
     Piece("knee_skirt", "helper-skirt", "suit", "bottom", BOTTOM, "train", loose=True, low=-0.5),
     Piece("short_skirt", "helper-skirt", "suit", "bottom", BOTTOM, "train", loose=True, low=-0.32),
-    Piece("leggings", "helper-tights", "suit", "bottom", BOTTOM, "train", low=-0.8, high=0.12, sleeve=0.33),
+    Piece("leggings", "helper-tights", "suit", "bottom", BOTTOM, "train", low=-0.8, high=0.12,
+          sleeve=0.33),
     Piece("bodysuit", "helper-tights", "suit", "full", BOTTOM, "train", low=-0.8, high=0.53),
     _shoes("shoes01", "train"),
     _shoes("shoes04", "train"),

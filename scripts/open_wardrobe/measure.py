@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dimr.body.camera import NEAR_M
 from dimr.body.model import BodyModel
@@ -22,8 +23,6 @@ PICTURE_PX = 192
 
 def measure(path: Path) -> dict[str, float]:
     """Numbers of a wardrobe file by name."""
-    import torch
-
     body, atlas = BodyModel.load(), load_atlas()
     measured: dict[str, float] = {"file size (MB)": path.stat().st_size / 1e6}
     times = []

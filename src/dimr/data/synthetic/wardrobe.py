@@ -1,8 +1,8 @@
 """Real garments (MakeHuman's, CC0) for the open body: clothes, shoes, hats, hair.
 
 `Wardrobe` reads the file and picks what to wear; `outfit.Dresser` joins a body and what it wears
-into one mesh. A cloth pixel is labelled as the body surface below it, as in DensePose, so every garment
-vertex has an anchor on the body. docs/wardrobe.md says how the file is made.
+into one mesh. A cloth pixel is labelled as the body surface below it, as in DensePose, so every
+garment vertex has an anchor on the body. docs/wardrobe.md says how the file is made.
 """
 
 from dataclasses import dataclass

@@ -93,7 +93,7 @@ class Dresser:
         for garment in garments:
             covered |= garment.covered
             hidden |= garment.hides
-        shown = ~hidden[atlas.faces].all(1)
+        shown = np.logical_not(hidden[atlas.faces].all(1))
         faces = [atlas.faces[shown]]
         templates = [self._template - TUCK_M * covered[:, None] * self._normals]
         labels = [_body_labels(atlas, self._template, shown)]
@@ -108,9 +108,10 @@ class Dresser:
             corners = atlas.faces[garment.anchor_face]  # [v, 3]
             inwards = np.einsum("vk,vki->vi", garment.anchor_bary, self._normals[corners])
             templates.append(
-                garment.template_m - TUCK_M * above[corners].all(1)[:, None] * inwards
+                garment.template_m - TUCK_M * np.asarray(above[corners].all(1))[:, None] * inwards
             )
-            kept = ~hiding[corners].all(1)[garment.faces].all(1)
+            below = np.asarray(hiding[corners].all(1))
+            kept = np.logical_not(below[garment.faces].all(1))
             faces.append(garment.faces[kept] + np.int32(offset))
             labels.append(_cloth_labels(atlas, self._template, garment, kept))
             texture_uv.append(garment.texture_uv[kept])

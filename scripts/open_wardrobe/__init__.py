@@ -1,0 +1,1 @@
+"""Steps of scripts/build_open_wardrobe.py: MakeHuman's garments on the open body."""

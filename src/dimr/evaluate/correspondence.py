@@ -21,7 +21,7 @@ from dimr.surface.parts import MIRROR_DENSEPOSE
 from dimr.types import Detection, Iuv
 
 RIGHT_M = 0.05
-"""A pixel is right when its surface point is at most this far from the true one, along the skin."""
+"""A pixel is right when its surface point is at most this far from the true one, on the skin."""
 MIN_IOU = 0.1
 """A found person whose mask fits the target's less is somebody else."""
 AP_IOU = 0.5

@@ -51,7 +51,7 @@ class Geodesics:
         between = np.linalg.norm(self.vertices_m[a] - self.vertices_m[b], axis=1)
         near = np.asarray(self._near[a, b]).ravel()
         far = self._table[self._landmark[a], self._landmark[b]]
-        # A tabulated zero is a pair that is not near (or one vertex, where only `straight` counts).
+        # A tabulated zero is a pair that is not near, or a vertex and itself.
         path = np.where((near > 0) | (a == b), near, np.maximum(far, NEAR_M))
         return np.maximum(path + straight - between, straight)
 

@@ -15,7 +15,6 @@ from dimr.data.motion.bank import SPLITS, PoseRows, read_pose_bank
 from dimr.data.synthetic import anatomy
 from dimr.data.synthetic.anatomy import Pose
 from dimr.data.synthetic.collision import MAX_COLLISION_M, deepest_collision_m
-from dimr.data.synthetic.product import product
 
 OPEN_POSES = "open_poses.npz"
 RECOMBINED_SHARE = 0.35
@@ -149,7 +148,7 @@ class PoseBank:
         """Root and legs of a row, trunk, head and arms of another whose pelvis is tilted alike."""
         for share in rng.random(NUM_CANDIDATES):
             other = self._row(share, until)
-            if product(self._up[row], self._up[other]) > np.cos(np.deg2rad(RECOMBINED_TILT_DEG)):
+            if (self._up[row] * self._up[other]).sum() > np.cos(np.deg2rad(RECOMBINED_TILT_DEG)):
                 combined = self.rotmats[row].copy()
                 combined[_UPPER] = self.rotmats[other][_UPPER]
                 return combined

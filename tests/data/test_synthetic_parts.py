@@ -7,10 +7,12 @@ from PIL import Image
 from dimr.body.model import BodyModel
 from dimr.data.synthetic import compose, looks, objects, paint, shapes, solids
 from dimr.data.synthetic.background import photo_background, procedural_background
-from dimr.data.synthetic.figure import Tailor, vertex_normals
+from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.outfit import Dresser
 from dimr.data.synthetic.photo import degrade
 from dimr.data.synthetic.scenes import Scene, Scenery
+from dimr.data.synthetic.shading import vertex_normals
 from dimr.data.synthetic.textures import TextureBank
 from dimr.surface.atlas import load_atlas
 
@@ -153,7 +155,7 @@ class TestLooks:
             ]
             assert set(kinds) <= {paint.SKIN, paint.SHIRT, paint.LEGS, paint.HAIR}
             assert 0.5 < np.mean(np.array(kinds) == paint.SKIN) < 0.98
-            pushed = TAILOR.dress(look)[~np.isin(TAILOR.part_of_vertex, (12, 15))]
+            pushed = TAILOR.thicken(look)[~np.isin(TAILOR.part_of_vertex, (12, 15))]
             if look["hair_length_m"] == 0:
                 assert np.abs(pushed).max() < 0.002
 
@@ -161,7 +163,7 @@ class TestLooks:
         def thickness(style):
             return np.mean(
                 [
-                    np.linalg.norm(TAILOR.dress(
+                    np.linalg.norm(TAILOR.thicken(
                         looks.sample_look(np.random.default_rng(seed), MARKS, style)
                     ), axis=1).mean()
                     for seed in range(20)
@@ -186,7 +188,7 @@ class TestLooks:
     def test_clothes_are_thin_and_outside(self, style):
         rng = np.random.default_rng(1)
         for _ in range(20):
-            pushed = TAILOR.dress(looks.sample_look(rng, MARKS, style))
+            pushed = TAILOR.thicken(looks.sample_look(rng, MARKS, style))
             outwards = (pushed * TAILOR.normals_rest).sum(1)
             assert outwards.min() >= 0 and outwards.max() < 0.13
 
@@ -199,7 +201,7 @@ class TestFigure:
         rotmats = np.linalg.qr(rng.standard_normal((24, 3, 3)))[0]
         rotmats *= np.sign(np.linalg.det(rotmats))[:, None, None]
         betas = rng.standard_normal(10)
-        figure = TAILOR.figure(rotmats, betas)
+        figure = TAILOR.figure(rotmats, betas, Dresser(BODY, load_atlas()).dress([]))
         body = BODY(
             torch.tensor(rotmats[None], dtype=torch.float32),
             torch.tensor(betas[None], dtype=torch.float32),

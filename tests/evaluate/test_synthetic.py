@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from dimr.correspondence.people import mask_to_detection
-from dimr.data.synthetic.people import CropSample, DenseLabels, PeopleLabels
+from dimr.data.synthetic.people import CropSample, DenseLabels, Occlusion, PeopleLabels
 from dimr.evaluate.synthetic import (
     PersonErrors,
     blind_mpjpe_mm,
@@ -36,6 +36,7 @@ def one_target(box):
         joints_m=np.zeros((24, 3), np.float32),
         camera=np.zeros(3, np.float32),
         keypoints_norm=np.zeros((24, 2), np.float32),
+        occlusion=Occlusion(grid.astype(np.int8), np.ones(25, np.float32), 1.0),
     )
 
 

@@ -8,6 +8,7 @@ from dimr.data.synthetic import compose, shading
 from dimr.data.synthetic.figure import Tailor
 from dimr.data.synthetic.samples import DenseLabels
 from dimr.data.synthetic.staging import Placed, Window, to_pixels
+from dimr.surface.atlas import Atlas
 from dimr.surface.raster import z_draw
 
 
@@ -88,9 +89,12 @@ class AloneLayers:
     Args:
         size: side of the labels' grid.
         most: largest number of people in a sample.
+        atlas: where labels lie.
+        template: (V, 3) rest-pose positions of the body.
     """
 
-    def __init__(self, size: int, most: int) -> None:
+    def __init__(self, size: int, most: int, atlas: Atlas, template: np.ndarray) -> None:
+        self._atlas, self._template = atlas, template
         self.layers = [Layer(size) for _ in range(most)]
         self.depth = np.empty((most, size, size), np.float32)
         """(P, h, w) depth of each person, inf where it is not."""
@@ -122,4 +126,12 @@ class AloneLayers:
                 person, who, layer.face, layer.bary, outfit.corner_uv, outfit.corner_position_m,
                 outfit.nearest_corner, outfit.densepose_of_face, part, uv, position,
             )  # fmt: skip
+            cloth = (person == who) & (layer.face >= outfit.num_body_faces)
+            if cloth.any():
+                # Between the corners of a cloth triangle the map may leave the skin: back onto it.
+                face, bary = self._atlas.uv_to_surface(uv[cloth])
+                part[cloth] = self._atlas.densepose_of_face[face]
+                uv[cloth] = self._atlas.surface_to_uv(face, bary)
+                corners = self._template[self._atlas.faces[face]]
+                position[cloth] = np.einsum("nk,nkc->nc", bary, corners)
         return DenseLabels(person, part, uv, position)

@@ -88,6 +88,10 @@ class Stylist:
     ) -> Dressed:
         outfit = self.dresser.dress(garments)
         look = looks.sample_look(rng, self.tailor.landmarks, style)
+        for garment in garments:
+            if garment.kind == "hair":  # the scalp below has its colour
+                gain, offset = dyes[garment.texture]
+                look["hair"] = (garment.colour * gain + offset).clip(0, 255)
         pushed = self.tailor.thicken(look)
         pushed[outfit.covered] = 0
         holes = self._has_holes[outfit.texture_of_face[outfit.num_body_faces :]]

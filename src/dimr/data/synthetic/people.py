@@ -99,6 +99,7 @@ class SyntheticPeople:
         self.seed, self.split = seed, split
         self.config = config or SyntheticConfig()
         self._split_number = get_args(Split).index(split)
+        self._atlas = atlas
         self._tailor = Tailor(body, atlas)
         self._stage = Stage(self._tailor, self.config, PoseBank.load(split, poses))
         self._photos = load_folder(backgrounds, "RGB", LONGEST_PHOTO_PX)
@@ -126,7 +127,9 @@ class SyntheticPeople:
     def _make_room(self, size: int) -> None:
         self.size = size
         most = max(len(self.config.others) + 1, len(self.config.scene_people))
-        self._alone = AloneLayers(size // CORRESPONDENCE_STRIDE, most)
+        self._alone = AloneLayers(
+            size // CORRESPONDENCE_STRIDE, most, self._atlas, self._tailor.template
+        )
         self._layer = Layer(size)
         self._ready_made: list[Dressed] = []
 

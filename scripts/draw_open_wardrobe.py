@@ -153,7 +153,7 @@ def main() -> None:
     rows = []
     for split in SPLITS:
         wardrobe = Wardrobe.load(split, options.wardrobe)
-        dresser = Dresser(body, atlas, wardrobe)
+        dresser = Dresser(body, atlas)
         if options.outfits:
             choices = [wardrobe.sample_garments(rng) for _ in range(options.outfits)]
         else:

@@ -28,7 +28,7 @@ def measure(path: Path) -> dict[str, float]:
     times = []
     for split in SPLITS:
         wardrobe = Wardrobe.load(split, path)
-        dresser = Dresser(body, atlas, wardrobe)
+        dresser = Dresser(body, atlas)
         for kind in ("suit", "shoes", "hat", "hair"):
             count = sum(garment.kind == kind for garment in wardrobe.garments)
             measured[f"{split}: {kind}"] = count

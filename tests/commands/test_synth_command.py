@@ -6,6 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dimr.cli import app
+from dimr.data.synthetic.pose_bank import PoseBank
 
 RUN = CliRunner()
 
@@ -70,3 +71,34 @@ class TestWrite:
 def test_counts_are_positive(tmp_path, option):
     result = run("show", "clean", "-o", tmp_path / "a.png", option, 0)
     assert f"{option}: got 0" in str(result.exception)
+
+
+class TestPoses:
+    @pytest.fixture
+    def clip(self, tmp_path):
+        """Two seconds of somebody who waves, as AMASS stores it (z up)."""
+        poses = np.zeros((120, 156))
+        poses[:, 0] = np.pi / 2  # upright in a z-up world
+        poses[:, 3 * 17 + 2] = np.linspace(0, 1.5, 120)
+        path = tmp_path / "subject" / "wave.npz"
+        path.parent.mkdir()
+        np.savez(path, poses=poses, trans=np.zeros((120, 3)), mocap_framerate=60.0)
+        return path
+
+    def test_bank_can_be_trained_with(self, clip, tmp_path):
+        out = tmp_path / "bank.npz"
+        result = run("poses", clip, "-o", out)
+        assert result.exit_code == 0, result.output
+        assert len(PoseBank.load("train", out)) > 3
+
+    def test_nothing_is_overwritten(self, clip, tmp_path):
+        out = tmp_path / "bank.npz"
+        out.write_bytes(b"mine")
+        assert "exists" in str(run("poses", clip, "-o", out).exception)
+        assert out.read_bytes() == b"mine"
+
+    def test_what_is_no_motion(self, tmp_path):
+        path = tmp_path / "notes.bvh"
+        path.write_text("hello")
+        result = run("poses", path, "-o", tmp_path / "bank.npz")
+        assert isinstance(result.exception, ValueError) and "notes.bvh" in str(result.exception)

@@ -18,7 +18,7 @@ def overlap(joints, other):
 
 class TestOverlap:
     def test_is_symmetric(self):
-        other = JOINTS + [0.05, 0.02, 0.3]
+        other = JOINTS + np.array([0.05, 0.02, 0.3])
         np.testing.assert_allclose(overlap(JOINTS, other), overlap(other, JOINTS))
 
     def test_trunks_one_behind_the_other(self):

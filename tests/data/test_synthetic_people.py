@@ -316,6 +316,62 @@ class TestRefusals:
             SyntheticPeople(BODY, other)
 
 
+def test_garments_are_for_the_body_that_they_fit(monkeypatch):
+    assert make()._stylist.wardrobe is not None
+    monkeypatch.setattr(BODY, "content_hash", "another body")
+    assert SyntheticPeople(BODY, ATLAS, size=SIZE)._stylist.wardrobe is None
+
+
+def test_reconfigured_generator_draws_the_same_people():
+    """Streams and assets are shared; only probabilities and the size change."""
+    other = make().reconfigured(SyntheticConfig(), 64)
+    fresh = make(size=64)
+    assert flatten(other.crop_sample(5)) == flatten(fresh.crop_sample(5))
+    assert make().crop_sample(5).image.shape == (SIZE, SIZE, 3)
+
+
+class TestOcclusion:
+    def test_codes_agree_with_the_mask_and_the_shares(self, crops):
+        for crop in crops:
+            code = crop.occlusion.hidden_by
+            np.testing.assert_array_equal(code == 0, crop.labels.person_id == 0)
+            alone = (code >= 0).sum()
+            assert (code == 0).sum() / alone == pytest.approx(crop.visible_share, abs=1e-6)
+            for who in range(1, len(crop.people.visible_share)):
+                hidden = code == who
+                np.testing.assert_array_equal(crop.labels.person_id[hidden] >= 0, True)
+
+    def test_people_in_the_code_are_those_in_the_labels(self, crops):
+        seen = 0
+        for crop in crops:
+            code = crop.occlusion.hidden_by
+            behind_people = (code > 0) & (code < 64)
+            np.testing.assert_array_equal(
+                code[behind_people], crop.labels.person_id[behind_people]
+            )
+            seen += behind_people.sum()
+        assert seen > 50
+
+    def test_part_shares_are_of_the_parts_pixels(self, crops):
+        for crop in crops:
+            shares = crop.occlusion.part_visible_share
+            assert np.nanmin(shares) >= 0 and np.nanmax(shares) <= 1 and np.isnan(shares[0])
+            labelled = np.unique(crop.labels.part[crop.labels.person_id == 0])
+            # a cloth pixel may lie beyond its part's own border: most, not all
+            assert np.mean(shares[labelled] > 0) > 0.9
+
+    def test_nothing_in_the_way_all_parts_are_whole(self):
+        sample = make(config=ALONE).crop_sample(1)
+        shares = sample.occlusion.part_visible_share
+        assert (shares[~np.isnan(shares)] == 1).all()
+        assert sample.occlusion.in_picture_share > 0.98
+
+    def test_truncated_people_are_partly_outside(self):
+        made = make(config=SyntheticConfig(close_up=1.0))
+        shares = [made.crop_sample(index).occlusion.in_picture_share for index in range(8)]
+        assert min(shares) < 0.7
+
+
 class TestStaging:
     def test_camera_above_sees_the_head_nearer(self):
         low = SyntheticConfig(elevation_deg=(30.0, 31.0), roll_deg=0.0)

@@ -154,15 +154,19 @@ def poses(
     files: Annotated[list[Path], typer.Argument(help="AMASS .npz, .bvh, CMU or DeepMimic .npz.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Pose bank (.npz) to write.")],
 ) -> None:
-    """Make a pose bank from motion files: `dimr train ... --poses BANK`."""
-    from dimr.data.motion.bank import write_pose_bank
+    """Make a pose bank from motion files, for `dimr train --poses BANK`."""
+    from rich.progress import track
+
+    from dimr.body.model import BodyModel
+    from dimr.data.motion.bank import build_pose_bank, write_pose_bank
     from dimr.data.motion.read import read_motion
 
     if out.exists():
         raise ValueError(f"--out: {out} exists; choose another name")
-    clips = [clip for path in files for clip in read_motion(path)]
-    write_pose_bank(out, clips)
-    print(f"{len(clips)} clips; {out}")
+    clips = [clip for path in track(files, description="files") for clip in read_motion(path)]
+    bank = build_pose_bank(clips, BodyModel.load(None).joints_template.double().numpy())
+    write_pose_bank(out, bank)
+    print(f"{len(bank.theta)} poses of {len(clips)} clips; {out}")
 
 
 def _check_positive(**values: int) -> None:

@@ -17,6 +17,9 @@ def train(
     occluders: Annotated[
         Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")
     ] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="Pose bank of `dimr synth poses`; else the one that ships.")
+    ] = None,
     stage1: Annotated[
         Path | None, typer.Option(help="Weights folder of stage1, for those that go on.")
     ] = None,
@@ -47,6 +50,7 @@ def train(
         folder=out,
         backgrounds=backgrounds,
         occluders=occluders,
+        poses=poses,
         stage1=stage1,
         geometry=geometry,
         steps=steps,

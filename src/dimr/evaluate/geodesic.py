@@ -38,7 +38,7 @@ class Geodesics:
             distance = dijkstra(graph, indices=rows, limit=NEAR_M)
             distance[~np.isfinite(distance)] = 0
             sheets.append(csr_matrix(distance.astype(np.float32)))
-        self._near = vstack(sheets, format="csr")
+        self._near = csr_matrix(vstack(sheets))
         self._landmark, table = self._landmarks(graph)
         self._table = table.astype(np.float32)
 
@@ -49,7 +49,7 @@ class Geodesics:
         straight = np.linalg.norm(points - others, axis=1)
         a, b = self._tree.query(points)[1], self._tree.query(others)[1]
         between = np.linalg.norm(self.vertices_m[a] - self.vertices_m[b], axis=1)
-        near = np.asarray(self._near[a, b]).ravel()
+        near = np.asarray(self._near[a, b], np.float32).ravel()
         far = self._table[self._landmark[a], self._landmark[b]]
         # A tabulated zero is a pair that is not near, or a vertex and itself.
         path = np.where((near > 0) | (a == b), near, np.maximum(far, NEAR_M))

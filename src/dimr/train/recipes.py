@@ -49,6 +49,8 @@ class Run:
     """Folder with train/, val/ and test/ photos; None: procedural backgrounds."""
     occluders: Path | None = None
     """Folder with train/, val/ and test/ RGBA cut-outs; None: procedural objects."""
+    poses: Path | None = None
+    """Pose bank of `dimr synth poses`; None: the one that ships."""
     stage1: Path | None = None
     """Folder with the weights of stage 1 (recipes stage1_decoder and stage2)."""
     geometry: Path | None = None
@@ -105,6 +107,7 @@ def synthetic_people(run: Run, split: Split, body: BodyModel, atlas: Atlas) -> S
         occluders=run.occluders and run.occluders / split,
         seed=run.seed if split == "train" else 0,
         split=split,
+        poses=run.poses if split == "train" else None,
     )
 
 

@@ -78,8 +78,8 @@ class Layer:
             shading.paint_person(
                 image, self.face, self.bary, self.person, who, outfit.faces,
                 outfit.num_body_faces, outfit.part_of_face, outfit.template_m, normals,
-                dressed.look, tailor.landmarks, noise, outfit.texture_uv, outfit.texture_of_face, textures,
-                dressed.dyes, lights, shade,
+                dressed.look, tailor.landmarks, noise, outfit.texture_uv,
+                outfit.texture_of_face, textures, dressed.dyes, lights, shade,
             )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Stylist:
         self.textures: UInt8[np.ndarray, "T n n 4"] = (
             np.full((1, 1, 1, 4), 255, np.uint8) if wardrobe is None else wardrobe.textures
         )
-        self._has_holes = (self.textures[..., 3] < OPAQUE).any((1, 2))
+        self._has_holes = self.textures[..., 3].min((1, 2)) < OPAQUE
         self._undyed = np.zeros((len(self.textures), 2, 3), np.float32)
         self._undyed[:, 0] = 1
 

@@ -109,7 +109,7 @@ class TestPw3d:
 
 class TestDoh:
     def test_people(self, tmp_path, people, open_body):
-        writers.write_doh(tmp_path, people, open_body)
+        writers.write_doh(tmp_path, people)
         records = read_doh(tmp_path / "annots.json")
         # placed by a weak camera that is fitted to the 2D joints: not exact
         check_people(records, people, open_body, "3doh", camera=3)
@@ -119,8 +119,8 @@ class TestDoh:
             records[1].keypoints_cam_m.places, people[1].joints + people[1].translation, atol=M
         )
 
-    def test_one_broken_record(self, tmp_path, people, open_body):
-        writers.write_doh(tmp_path, people, open_body)
+    def test_one_broken_record(self, tmp_path, people):
+        writers.write_doh(tmp_path, people)
         content = json.loads((tmp_path / "annots.json").read_text())
         del content["00001"]["pose"]
         content["00002"]["img_path"] = "..\\..\\secret.jpg"

@@ -174,10 +174,7 @@ def write_pw3d(
         # the real files hold one shape for each actor
         for person, R, t in zip(people, rotations, shifts, strict=True):
             pelvis = body.joints_rest(torch.from_numpy(person.betas)[None])[0, 0].numpy()
-            theta = person.theta.astype(np.float64).copy()
-            root_cam = Rotation.from_rotvec(theta[0]).as_matrix()
-            theta[0] = Rotation.from_matrix(R.T @ root_cam).as_rotvec()
-            poses.append(theta.reshape(72))
+            poses.append(world_theta(person, R).reshape(72))
             trans.append(R.T @ (person.translation + pelvis - t) - pelvis)
             joints.append(((person.joints + person.translation - t) @ R).reshape(72))
             points.append(person.rows("openpose18", 2).T)
@@ -195,18 +192,21 @@ def write_pw3d(
         write_picture(root / "imageFiles" / sequence / f"image_{frame:05d}.jpg", person.image)
 
 
-def write_doh(
-    folder: Path, people: list[Person], body: BodyModel, with_masks: bool = True
-) -> None:
+def world_theta(person: Person, R: np.ndarray) -> np.ndarray:
+    """theta with a root that maps to the world of a camera with rotation R."""
+    theta = person.theta.astype(np.float64).copy()
+    root = R.T @ Rotation.from_rotvec(theta[0]).as_matrix()
+    theta[0] = Rotation.from_matrix(root).as_rotvec()
+    return theta
+
+
+def write_doh(folder: Path, people: list[Person], with_masks: bool = True) -> None:
     rotations, shifts = random_cameras(len(people))
     content = {}
     for index, (person, R, t) in enumerate(zip(people, rotations, shifts, strict=True)):
         extrinsics = np.eye(4)
         extrinsics[:3, :3], extrinsics[:3, 3] = R, t
-        theta = person.theta.astype(np.float64).copy()
-        theta[0] = Rotation.from_matrix(
-            R.T @ Rotation.from_rotvec(theta[0]).as_matrix()
-        ).as_rotvec()
+        theta = world_theta(person, R)
         placed = person.joints + person.translation
         x0, y0, x1, y1 = person.box.tolist()
         entry = {

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from dimr.body.rotation import axis_angle_to_rotmat, rotmat_to_axis_angle
 from dimr.data.real.files import read_json
 from dimr.data.real.record import (
     InstanceMask,
@@ -23,6 +21,7 @@ from dimr.data.real.record import (
     box_window,
     checked_floats,
     picture_path,
+    turn_root,
     wanted_keys,
 )
 
@@ -48,8 +47,6 @@ def _record(key: str, content: Any, root: Path) -> Record:
     centre, side = box_window(box, WINDOW_MARGIN)
     extrinsics = checked_floats("extri", entry["extri"], (4, 4))
     theta = checked_floats("pose", entry["pose"], (24, 3))
-    turn = torch.from_numpy(extrinsics[:3, :3])
-    theta[0] = rotmat_to_axis_angle(turn @ axis_angle_to_rotmat(torch.from_numpy(theta[0])))
     certain = np.ones(24, np.float32)
     joints_world = checked_floats("smpl_joints_3d", entry["smpl_joints_3d"], (24, 3))
     joints_px = checked_floats("smpl_joints_2d", entry["smpl_joints_2d"], (24, 2))
@@ -60,7 +57,7 @@ def _record(key: str, content: Any, root: Path) -> Record:
         picture=picture_path(root, entry["img_path"]),
         centre_px=centre,
         side_px=side,
-        theta_rad=theta,
+        theta_rad=turn_root(theta, before=extrinsics[:3, :3]),
         betas=checked_floats("betas", entry["betas"], (10,)),
         keypoints_px=Keypoints("smpl24", joints_px, certain),
         keypoints_cam_m=Keypoints(

@@ -10,11 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from dimr.body.rotation import axis_angle_to_rotmat, rotmat_to_axis_angle
 from dimr.body.smpl_file import read_pickle
-from dimr.data.real.record import Records, checked_floats, wanted_keys
+from dimr.data.real.record import Records, checked_floats, turn_root, wanted_keys
 from dimr.data.real.spin import read_spin
 
 TRAIN_SUBJECTS = (1, 5, 6, 7, 8)
@@ -22,6 +20,8 @@ VALID_SUBJECTS = (9, 11)
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 """In the order of MoSh's cam0 .. cam3; the last is Protocol 2's."""
 FRAMES_PER_POSE = 5
+ROT_X_PI = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
+"""MoSh's root to camera axes: R_root Rot_x(pi)."""
 _PICTURE = re.compile(r"S(\d+)_(.+)\.(\d{8})_(\d{6})\.jpe?g$")
 
 
@@ -64,7 +64,7 @@ class MoshPoses:
             raise ValueError(
                 f"{name!r}: the MoSh fit ends at frame {FRAMES_PER_POSE * len(poses)}"
             )
-        return _turn_upright(poses[row]), betas
+        return turn_root(checked_floats("new_poses", poses[row], (24, 3)), after=ROT_X_PI), betas
 
     def _read(self, subject: int, action: str, camera: int):
         path = self._folder / f"S{subject}" / f"{action}_cam{camera}_aligned.pkl"
@@ -76,13 +76,3 @@ class MoshPoses:
             raise ValueError(f"{path}: new_poses has shape {poses.shape}, want (T, 72)")
         betas = np.asarray(content["betas"]).reshape(-1)[:10]
         return poses, checked_floats("betas", betas, (10,))
-
-
-def _turn_upright(pose: np.ndarray) -> np.ndarray:
-    """MoSh's root to camera axes: R_root Rot_x(pi)."""
-    theta = checked_floats("new_poses", pose, (24, 3))
-    turned = axis_angle_to_rotmat(torch.from_numpy(theta[0])) @ torch.diag(
-        torch.tensor([1.0, -1.0, -1.0])
-    )
-    theta[0] = rotmat_to_axis_angle(turned).numpy()
-    return theta

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from dimr.body.rotation import axis_angle_to_rotmat, rotmat_to_axis_angle
 from dimr.body.smpl_file import read_pickle
 from dimr.data.real.record import (
     Keypoints,
@@ -25,6 +23,7 @@ from dimr.data.real.record import (
     checked_floats,
     gender_of,
     join,
+    turn_root,
     wanted_keys,
 )
 
@@ -100,8 +99,6 @@ def _record(content: Any, name: str, actor: int, frame: int, pictures: Path) -> 
     world_to_cam = checked_floats("cam_poses", content["cam_poses"][frame], (4, 4))
     R_cam, t_cam_m = world_to_cam[:3, :3], world_to_cam[:3, 3]
     theta = checked_floats("poses", content["poses"][actor][frame], (24, 3))
-    root = axis_angle_to_rotmat(torch.from_numpy(theta[0]))
-    theta[0] = rotmat_to_axis_angle(torch.from_numpy(R_cam) @ root).numpy()
     joints = checked_floats("jointPositions", content["jointPositions"][actor][frame], (24, 3))
     return Record(
         dataset="3dpw",
@@ -109,7 +106,7 @@ def _record(content: Any, name: str, actor: int, frame: int, pictures: Path) -> 
         picture=pictures / name / f"image_{frame:05d}.jpg",
         centre_px=centre,
         side_px=side,
-        theta_rad=theta,
+        theta_rad=turn_root(theta, before=R_cam),
         betas=checked_floats("betas", np.asarray(content["betas"][actor])[:10], (10,)),
         gender=gender_of(content["genders"][actor]),
         placement=Placement(

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 
+from dimr.body.rotation import axis_angle_to_rotmat, rotmat_to_axis_angle
 from dimr.data.real.joints import JOINT_SETS
 from dimr.image.load import load_picture
 from dimr.types import Crop
@@ -240,6 +242,22 @@ def checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: holds NaN or infinity")
     return array.reshape(shape).astype(np.float32)
+
+
+def turn_root(
+    theta_rad: Float[np.ndarray, "24 3"],
+    before: Float[np.ndarray, "3 3"] | None = None,
+    after: Float[np.ndarray, "3 3"] | None = None,
+) -> Float[np.ndarray, "24 3"]:
+    """Theta with the root rotation R replaced by `before` R `after`; None is the identity."""
+    root = axis_angle_to_rotmat(torch.from_numpy(theta_rad[0]))
+    if before is not None:
+        root = torch.from_numpy(before) @ root
+    if after is not None:
+        root = root @ torch.from_numpy(after)
+    turned = theta_rad.copy()
+    turned[0] = rotmat_to_axis_angle(root).numpy()
+    return turned
 
 
 def keypoints(set_name: str, values: Any, dimensions: int) -> Keypoints:

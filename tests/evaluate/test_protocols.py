@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from data.real import writers
+from dimr.data.real.bodies import Bodies
 from dimr.data.real.record import Record
 from dimr.evaluate.align import procrustes_align
 from dimr.evaluate.protocols import (
@@ -14,7 +15,6 @@ from dimr.evaluate.protocols import (
     PW3D_OC,
     PW3D_PC,
     PW3D_TEST,
-    Bodies,
     body_errors,
 )
 

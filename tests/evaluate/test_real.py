@@ -9,10 +9,11 @@ from scipy.spatial.transform import Rotation
 
 from data.real import writers
 from dimr.body.camera import fit_weak, full_to_norm
+from dimr.data.real.bodies import Bodies
 from dimr.data.real.doh import read_doh
 from dimr.data.real.labels import file_iuv, record_iuv
 from dimr.data.real.layout import open_dataset, with_iuv
-from dimr.evaluate.protocols import PROTOCOLS, Bodies
+from dimr.evaluate.protocols import PROTOCOLS
 from dimr.evaluate.real import (
     Recovered,
     evaluate,

@@ -13,8 +13,7 @@ The paper does not say which is its own; it builds on MMHuman3D.
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from dimr.body.keypoints import H36M17_TO_LSP14
 from dimr.body.model import BodyModel
-from dimr.data.real.layout import BODY_FEMALE, BODY_MALE, BODY_NEUTRAL, H36M_REGRESSOR
+from dimr.data.real.bodies import Bodies
 from dimr.data.real.record import Gender, Record
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
 from dimr.types import Body
@@ -145,47 +144,6 @@ PROTOCOLS = {
 """By name. "3DPW-PC-24" is ROMP's reading of 3DPW-PC: SMPL's 24 joints and pelvis."""
 
 
-class Bodies(NamedTuple):
-    """SMPL by gender; one body may stand for all (the open body)."""
-
-    neutral: BodyModel
-    male: BodyModel | None
-    female: BodyModel | None
-
-    @classmethod
-    def load(cls, root: Path | None) -> "Bodies":
-        """The user's files below `root` (see `layout.FILES`); None: the open body for everybody.
-
-        Raises:
-            ValueError: if the neutral body or the regressor is missing or damaged.
-        """
-        if root is None:
-            body = BodyModel.load(None)
-            return cls(body, body, body)
-        regressor = root / H36M_REGRESSOR
-        for name in (BODY_NEUTRAL, H36M_REGRESSOR):
-            if not (root / name).is_file():
-                raise ValueError(f"body: {root / name} is missing; see docs/licensed.md")
-        male, female = (
-            BodyModel.load(root / name, regressor) if (root / name).is_file() else None
-            for name in (BODY_MALE, BODY_FEMALE)
-        )
-        return cls(BodyModel.load(root / BODY_NEUTRAL, regressor), male, female)
-
-    def of(self, gender: Gender) -> BodyModel:
-        """The body of a gender.
-
-        Raises:
-            ValueError: if its file is missing.
-        """
-        body = getattr(self, gender)
-        if body is None:
-            raise ValueError(
-                f"body: the ground truth needs the {gender} body, SMPL_{gender.upper()}.pkl"
-            )
-        return body
-
-
 def _joints(protocol: Protocol, posed: Body, body: BodyModel) -> tuple[Tensor, Tensor]:
     """(joints (B, J, 3), root (B, 1, 3)) of a protocol."""
     if protocol.regressor == "SMPL":
@@ -206,26 +164,31 @@ def body_errors(
 ) -> dict[str, Float[Tensor, "B"]]:
     """Errors of predicted parameters, by the names of `METRICS_3D`.
 
+    PVE needs both meshes to have the same vertices: NaN where predictions are of another body.
+
     Args:
         protocol: a three-dimensional one.
         rotmats: predicted; roots map the body frame to camera axes.
-        betas: predicted, of the neutral body.
+        betas: predicted, of the body of predictions.
         true_rotmats: of the data set.
         true_betas: of the data set, of the body of `gender`.
         bodies: of all genders that occur.
         gender: of everybody in this batch.
     """
     true_body = bodies.of("neutral" if protocol.truth_gender == "neutral" else gender)
-    found, truth = bodies.neutral(rotmats, betas), true_body(true_rotmats, true_betas)
-    joints, root = _joints(protocol, found, bodies.neutral)
+    predicted_body = bodies.of_predictions
+    found, truth = predicted_body(rotmats, betas), true_body(true_rotmats, true_betas)
+    joints, root = _joints(protocol, found, predicted_body)
     wanted, wanted_root = _joints(protocol, truth, true_body)
-    same_body = true_body(rotmats, betas).vertices_m
-    return {
+    errors = {
         "pa_mpjpe_mm": pa_mpjpe_mm(joints, wanted),
         "mpjpe_mm": mpjpe_mm(joints - root, wanted - wanted_root, root=None),
-        "pve_plain_mm": pve_mm(found.vertices_m, truth.vertices_m),
-        "pve_root_mm": pve_mm(
-            found.vertices_m, truth.vertices_m, found.joints_m[:, 0], truth.joints_m[:, 0]
-        ),
-        "pve_gendered_mm": pve_mm(same_body, truth.vertices_m),
+    }
+    if not torch.equal(predicted_body.faces, true_body.faces):
+        return errors | dict.fromkeys(METRICS_3D[2:], torch.full_like(betas[:, 0], torch.nan))
+    vertices, target = found.vertices_m, truth.vertices_m
+    return errors | {
+        "pve_plain_mm": pve_mm(vertices, target),
+        "pve_root_mm": pve_mm(vertices, target, found.joints_m[:, 0], truth.joints_m[:, 0]),
+        "pve_gendered_mm": pve_mm(true_body(rotmats, betas).vertices_m, target),
     }

@@ -16,11 +16,12 @@ from torch import nn
 
 from dimr.body.camera import project_weak
 from dimr.correspondence.stage1 import Stage1
+from dimr.data.real.bodies import Bodies
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
-from dimr.data.real.labels import record_iuv, record_pose
+from dimr.data.real.labels import IuvOf, record_iuv, record_pose
 from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
-from dimr.evaluate.protocols import METRICS_3D, Bodies, body_errors
+from dimr.evaluate.protocols import METRICS_3D, body_errors
 from dimr.evaluate.protocols import Protocol as Benchmark
 from dimr.evaluate.synthetic import box_iou, detection_at, mask_iou
 from dimr.image.crop import (
@@ -51,8 +52,6 @@ class Recovered(NamedTuple):
 
 
 Recover = Callable[[Record], Recovered]
-IuvOf = Callable[[Record, Crop, int], Iuv | None]
-"""(record, crop, pixels a side) -> the person's IUV; None if there is none."""
 
 
 class Result(NamedTuple):
@@ -139,7 +138,7 @@ def picture_errors(record: Record, recovered: Recovered, bodies: Bodies) -> dict
     The silhouette has no neighbours in front of it, the mask has: what other people's masks cover
     is taken out of both.
     """
-    body = bodies.neutral
+    body = bodies.of_predictions
     if record.keypoints_px is None or record.mask is None or record.box_px is None:
         raise ValueError(f"{record.key}: has no keypoints, mask or box")
     posed = body(recovered.rotmats[None], recovered.betas[None])

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import scipy.sparse
 import torch
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dimr.body.camera import PerspectiveCamera, weak_to_translation
@@ -405,3 +406,33 @@ def write_human_data(path: Path, people: list[Person], compressed: bool = True) 
         config="tiny",
         __keypoints_compressed__=compressed,
     )
+
+
+def write_voc(root: Path, name: str = "2007_000001") -> None:
+    """One picture of VOC2012 with a usable object, and four that the rules leave out."""
+    things = [  # name, difficult, truncated, box
+        ("person", 0, 0, (0, 0, 40, 40)),
+        ("chair", 0, 0, (50, 10, 110, 50)),
+        ("chair", 1, 0, (0, 60, 40, 100)),
+        ("sofa", 0, 1, (50, 60, 110, 100)),
+        ("bottle", 0, 0, (112, 0, 122, 10)),
+    ]
+    labels = np.zeros((120, 130), np.uint8)
+    image = np.zeros((120, 130, 3), np.uint8)
+    objects = ""
+    for number, (kind, difficult, truncated, (x0, y0, x1, y1)) in enumerate(things, start=1):
+        labels[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2] = number
+        image[y0:y1, x0:x1] = (10, 200, 30)
+        objects += (
+            f"<object><name>{kind}</name><difficult>{difficult}</difficult>"
+            f"<truncated>{truncated}</truncated><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>"
+            f"<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
+        )
+    for folder in ("Annotations", "JPEGImages", "SegmentationObject"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    text = f"<annotation><segmented>1</segmented>{objects}</annotation>"
+    (root / "Annotations" / f"{name}.xml").write_text(text)
+    Image.fromarray(image).save(root / "JPEGImages" / f"{name}.jpg", quality=100, subsampling=0)
+    palette = Image.fromarray(labels).convert("P")
+    palette.putpalette(list(range(256)) * 3)
+    palette.save(root / "SegmentationObject" / f"{name}.png")

@@ -4,6 +4,7 @@ The ground-truth IUV is the paper's (Sec. 3.1, App. C): the body rendered from t
 multiplied by the instance mask where the data set has one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +24,8 @@ from dimr.surface.npz import read_arrays
 from dimr.surface.raster import rasterize
 from dimr.types import Body, Crop, Iuv
 
+IuvOf = Callable[[Record, Crop, int], Iuv | None]
+"""(record, crop, pixels a side) -> the person's IUV; None if there is none."""
 LABEL_JOINTS = (*JOINT_SETS["smpl24"], *JOINT_SETS["lsp14"])
 """Supervised joints: SMPL's 24, then the 14 of the evaluation (regressed from the mesh)."""
 MIN_FITTED = 4

@@ -36,6 +36,7 @@ BODY_NEUTRAL, BODY_MALE, BODY_FEMALE = (
 H36M_REGRESSOR = "body/J_regressor_h36m.npy"
 MEAN_POSE = "body/smpl_mean_params.npz"
 UV_MAP = "body/smpl_uv.npz"
+DENSEPOSE_MAT = "body/UV_Processed.mat"
 HRNET = "encoder/pose_hrnet_w32_256x192.pth"
 VOC = "voc/VOC2012"
 
@@ -57,7 +58,7 @@ FILES = tuple(
         (MEAN_POSE, "where the regressor starts", _SPIN),
         (UV_MAP, "the continuous UV map", "DecoMR, github.com/zengwang430521/DecoMR"),
         (
-            "body/UV_Processed.mat",
+            DENSEPOSE_MAT,
             "DensePose's charts on SMPL",
             "DensePose, densepose.org (UV data)",
         ),

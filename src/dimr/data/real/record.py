@@ -7,6 +7,7 @@ sets with a world frame turn it by the camera's rotation.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -135,12 +136,19 @@ class Record:
                 )
 
     def load_picture(self) -> UInt8[np.ndarray, "H W 3"]:
-        """The full picture, RGB."""
-        return load_picture(self.picture)
+        """The full picture, RGB; read-only, because the last ones are kept for who asks again."""
+        return _picture(self.picture)
 
     def window(self, size: int) -> Crop:
         """The protocol's window as a crop of `size` pixels."""
         return Crop(self.centre_px, self.side_px, size)
+
+
+@lru_cache(maxsize=2)
+def _picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    picture = load_picture(path)
+    picture.flags.writeable = False
+    return picture
 
 
 class Skipped(NamedTuple):

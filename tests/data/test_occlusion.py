@@ -16,7 +16,7 @@ class TestLoadVocObjects:
         assert cutout.shape == (20, 30, 4)  # 40 x 60, shrunk by two
         assert cutout[10, 15].tolist() == [10, 200, 30, 255]
         # nothing around the object, a soft border, a solid inside
-        assert cutout[0, 15, 3] == 0 and cutout[3, 15, 3] == 192
+        assert cutout[0, 15, 3] == 0 and cutout[1, 15, 3] == 192
         assert set(np.unique(cutout[7:-7, 7:-7, 3])) == {255}
 
     def test_one_broken_picture_is_counted(self, tmp_path):

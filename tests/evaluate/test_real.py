@@ -222,13 +222,13 @@ class TestIuv:
 
     def test_a_users_own_file(self, tmp_path, people, open_atlas):
         writers.write_muco(tmp_path, people)
-        record = with_iuv(open_dataset("muco", tmp_path)[0], tmp_path / "iuv")
+        record = with_iuv(open_dataset("muco", tmp_path)[0], tmp_path)
         crop = record.window(64)
         assert file_iuv(record, crop, 32) is None
-        (tmp_path / "iuv").mkdir()
+        (tmp_path / "muco/iuv").mkdir(parents=True)
         mask = people[0].mask
         uv = np.full((*mask.shape, 2), 0.25, np.float32)
-        np.savez(tmp_path / "iuv/100.npz", mask=mask, uv=uv)
+        np.savez(tmp_path / "muco/iuv/100.npz", mask=mask, uv=uv)
         iuv = file_iuv(record, crop, 32)
         assert iuv.mask.any() and iuv.uv[iuv.mask].min() == 0.25 and not iuv.uv[~iuv.mask].any()
 

@@ -36,12 +36,13 @@ def read_doh(path: Path, pictures: Path | None = None) -> Records:
         pictures: the folder that `img_path` is relative to; None: where the file lies.
     """
     content = wanted_keys(read_json(path), (), path)
+    part = path.parent.name
     keys = sorted(content)
     root = pictures or path.parent
-    return Records("3doh", len(keys), lambda index: _record(keys[index], content, root))
+    return Records("3doh", len(keys), lambda index: _record(part, keys[index], content, root))
 
 
-def _record(key: str, content: Any, root: Path) -> Record:
+def _record(part: str, key: str, content: Any, root: Path) -> Record:
     entry = content[key]
     box = checked_floats("bbox", entry["bbox"], (4,))
     centre, side = box_window(box, WINDOW_MARGIN)
@@ -53,7 +54,7 @@ def _record(key: str, content: Any, root: Path) -> Record:
     mask = entry.get("mask_path")
     return Record(
         dataset="3doh",
-        key=key,
+        key=f"{part}/{key}",
         picture=picture_path(root, entry["img_path"]),
         centre_px=centre,
         side_px=side,

@@ -164,6 +164,10 @@ def open_dataset(name: str, folder: Path) -> Records:
     return DATASETS[name][1](folder)
 
 
-def with_iuv(record: Record, folder: Path) -> Record:
-    """The record with the file folder/<key>.npz as its IUV ("/" in keys are folders)."""
+def with_iuv(record: Record, root: Path) -> Record:
+    """The record with the user's file ROOT/<data set>/iuv/<key>.npz as its IUV.
+
+    A "/" in the key is a folder: 3dpw/iuv/downtown_bus_00/01620/0.npz.
+    """
+    folder = dataset_folder(record.dataset, root) / "iuv"
     return replace(record, iuv=folder / f"{record.key}.npz")

@@ -13,6 +13,7 @@ import typer
 
 from dimr import __version__
 from dimr.commands.body import body
+from dimr.commands.data import data
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
 from dimr.commands.predict import predict
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
+app.add_typer(data, name="data")
 
 
 def _print_version(wanted: bool) -> bool:

@@ -6,6 +6,7 @@ picture) is counted and named, never silently left out.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -15,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import nn
 
 from dimr.body.camera import project_weak
+from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
@@ -197,12 +199,30 @@ class PeopleSource(Protocol):
         ...
 
 
-def rendered_iuv(bodies: Bodies, atlas: Atlas, truth_gender: str = "own") -> IuvOf:
+def rendered_iuv(bodies: Bodies, atlas: Atlas) -> IuvOf:
     """For the tables' DIMR (GT IUV): from the data set's SMPL parameters and instance masks."""
 
     def iuv_of(record: Record, crop: Crop, size: int) -> Iuv | None:
-        gender = record.gender if truth_gender == "own" else "neutral"
-        return record_iuv(record, bodies.of(gender), atlas, crop, size)
+        return record_iuv(record, bodies.of(record.gender), atlas, crop, size)
+
+    return iuv_of
+
+
+def rendered_on_other_body(body: BodyModel, atlas: Atlas) -> IuvOf:
+    """The same for a body that theta fits but neither beta nor translation: the open body.
+
+    Its mean shape stands where the 2D keypoints say, through a weak camera.
+    """
+
+    def iuv_of(record: Record, crop: Crop, size: int) -> Iuv | None:
+        mean_shape = replace(
+            record,
+            betas=np.zeros(10, np.float32),
+            placement=None,
+            intrinsics=None,
+            camera_window=None,
+        )
+        return record_iuv(mean_shape, body, atlas, crop, size)
 
     return iuv_of
 
@@ -262,7 +282,9 @@ def recover_with(stage2: nn.Module, iuv_of: IuvOf, crop_size: int) -> Recover:
         crop = record.window(crop_size)
         picture: UInt8[np.ndarray, "S S 3"] = crop_picture(record.load_picture(), crop)
         iuv = iuv_of(record, crop, crop_size // CORRESPONDENCE_STRIDE)
-        if iuv is None or not iuv.mask.any():
+        if iuv is None:
+            raise ValueError("there is no IUV: no file, or no SMPL parameters to render")
+        if not iuv.mask.any():
             raise ValueError("the IUV shows nobody")
         regression = stage2(
             picture_to_tensor(picture).to(device),

@@ -1,5 +1,6 @@
 """The recipe `paper` on miniature data sets, in one process and in two."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -87,6 +88,11 @@ def test_two_steps_of_each_stage_give_a_loadable_model(trained, root):
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, last[name], atol=1e-3, rtol=1e-3)
     assert card["recipe"] == "paper" and card["crop_size"] == 64 and card["encoder"] == "hrnet_w32"
+    terms = {
+        name: json.loads((trained / name / "log.jsonl").read_text())["train"]
+        for name in (PLAIN, INPAINT)
+    }
+    assert terms[PLAIN]["similarity"] == 0 < terms[INPAINT]["similarity"]
     # Adam, constant: both groups at the paper's rate, without decay
     optimizer = load_checkpoint(trained / INPAINT / LAST)["optimizer"]
     assert [g["lr"] for g in optimizer["param_groups"]] == [2.5e-4, 2.5e-4]

@@ -1,14 +1,17 @@
 """Each data set's format, written and read back: theta, camera and keypoints as they were."""
 
+import copy
 import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from data.real import writers
+from dimr.body.camera import PerspectiveCamera
 from dimr.body.keypoints import COCO17_NAMES
 from dimr.data.real.doh import read_doh
 from dimr.data.real.eft import read_eft
@@ -69,6 +72,20 @@ class TestPw3d:
                 record.keypoints_cam_m.places, person.joints + person.translation, atol=M
             )
             assert record.gender == "male" and record.sequence == "downtown_bus_00"
+
+    def test_a_pelvis_away_from_the_origin(self, tmp_path, people, open_body):
+        """As SMPL's is: the world's rotation turns the body around it, not around the origin."""
+        body = copy.deepcopy(open_body)
+        for buffer in (body.v_template, body.joints_template):
+            buffer += torch.tensor([0.02, -0.24, 0.03])
+        x, y = people[0].intrinsics[:2, 2].tolist()
+        camera = PerspectiveCamera(float(people[0].intrinsics[0, 0]), (x, y))
+        shifted = [
+            writers.pose_person(body, p.theta, p.betas, p.translation, camera, p.image, p.mask)
+            for p in people[:1]
+        ]
+        writers.write_pw3d(tmp_path, [shifted], body)
+        check_people(read_pw3d(tmp_path), shifted, body, "3dpw")
 
     def test_two_actors_and_frames(self, tmp_path, people, open_body):
         actors = [[people[0]] * 2, [people[1]] * 2]
@@ -232,6 +249,9 @@ class TestEft:
         size = people[0].mask.shape
         assert np.array_equal(records[2].mask.load(size), people[2].mask)
         assert records[0].others == ()
+        entry = json.loads((tmp_path / "COCO2014-All-ver01.json").read_text())["data"][0]
+        s, x, y = entry["parm_cam"]  # s (X + t)
+        np.testing.assert_allclose(records[0].camera_window, [s, s * x, s * y], rtol=1e-5)
 
     def test_without_coco_there_are_no_masks(self, tmp_path, people):
         writers.write_eft(tmp_path, people)

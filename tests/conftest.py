@@ -1,6 +1,7 @@
 """One thread a process: the suite runs in parallel processes (`pytest -n`)."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -30,3 +31,19 @@ def people(open_body, open_atlas):
     from data.real.writers import make_people
 
     return make_people(open_body, open_atlas, 3)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs `dimr ...`; returns exit code, stdout and stderr."""
+    from dimr import cli
+
+    def run_main(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dimr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return int(stop.value.code or 0), printed.out, printed.err
+
+    return run_main

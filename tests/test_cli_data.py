@@ -1,32 +1,15 @@
 """`dimr data check` and `dimr doctor` on written data sets."""
 
-import sys
-
 import cv2
 import numpy as np
 import pytest
 
 from data.real import writers
-from dimr import cli
 from dimr.data.real.layout import FILES
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run_main(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dimr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return run_main
-
-
 def test_check_compares_body_and_labels(run, tmp_path, people, open_body, open_atlas):
-    writers.write_body_files(tmp_path / "body", open_body)
-    uv = {"verts_uv": open_atlas.uv_vertices, "faces_uv": open_atlas.uv_faces}
-    np.savez(tmp_path / "body/smpl_uv.npz", **uv, faces=open_atlas.faces.astype(np.int64))
+    writers.write_body_files(tmp_path / "body", open_body, open_atlas)
     # 3DOH's people are neutral: the body that drew them
     writers.write_doh(tmp_path / "3doh/testset", people)
     sheet = tmp_path / "sheet.png"

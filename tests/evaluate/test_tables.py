@@ -8,7 +8,7 @@ import torch
 from data.real import writers
 from dimr.data.real.bodies import Bodies
 from dimr.evaluate.real import Recovered, Result
-from dimr.evaluate.tables import PVE, TABLES, Measured, datasets_of, measure, report
+from dimr.evaluate.tables import PVE, TABLES, Measured, datasets_of, measure, report, unfair
 
 
 def printed(table, method):
@@ -33,6 +33,18 @@ def test_printed_numbers_of_the_paper():
 def test_data_sets_of_the_tables():
     assert datasets_of(TABLES["TABLE1"]) == ("3dpw", "3doh", "ochuman")
     assert datasets_of(TABLES["TABLE2"]) == ("3dpw",)
+
+
+def test_training_on_a_benchmark_is_said():
+    lines = unfair(TABLES["TABLE1"], ("h36m", "3dpw"))
+    assert [line.split(":")[0] for line in lines] == [
+        "3DPW-PC",
+        "3DPW-OC",
+        "3DPW-PC-24",
+        "3DPW-Crowd",
+    ]
+    assert unfair(TABLES["TABLE2"], ("3dpw",)) == []
+    assert len(unfair(TABLES["TABLE1"], ("3doh_train",))) == 1
 
 
 def wrong_pose(record):
@@ -61,7 +73,7 @@ def test_measures_what_is_there_and_names_what_is_not(tmp_path, people, open_bod
     values = measured.values(TABLES["TABLE1"])
     assert values[:3] == [None] * 3 and all(value > 0 for value in values[3:])
     assert any("3doh: 3 records of 3" in line for line in lines)
-    stored = report(TABLES["TABLE1"], measured, "w", "hash", "gt", "body")
+    stored = report(TABLES["TABLE1"], measured, {"weights_hash": "hash", "iuv": "gt"})
     stored = json.loads(json.dumps(stored, allow_nan=False))
     assert stored["weights_hash"] == "hash" and stored["iuv"] == "gt"
     assert stored["protocols"]["3DPW-PC-24"]["joint_set"] == "smpl24"
@@ -72,7 +84,7 @@ def test_what_cannot_be_compared_stays_open():
     nan = {name: math.nan for name in ("pa_mpjpe_mm", "mpjpe_mm", PVE)}
     measured = Measured({"3DPW": Result("3DPW", 1, nan | {"mpjpe_mm": 5.0}, 0, [])}, {})
     assert measured.values(TABLES["TABLE2"]) == [None, 5.0, None]
-    stored = report(TABLES["TABLE2"], measured, "w", "h", "gt", "b")
+    stored = report(TABLES["TABLE2"], measured, {})
     assert json.loads(json.dumps(stored, allow_nan=False))["results"]["3DPW"][PVE] is None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import TinyEncoder
 
 from data.real import writers
 from dimr.body.rotation import rotmat_to_rot6d
@@ -29,13 +30,7 @@ SETTINGS = PaperSettings(
 
 
 def write_root(root, people, open_body, open_atlas):
-    writers.write_body_files(root / "body", open_body)
-    np.savez(
-        root / "body/smpl_uv.npz",
-        verts_uv=open_atlas.uv_vertices,
-        faces_uv=open_atlas.uv_faces,
-        faces=open_atlas.faces.astype(np.int64),
-    )
+    writers.write_body_files(root / "body", open_body, open_atlas)
     writers.write_spin(root / "h36m/h36m_mosh_train.npz", people, gender=None)
     for name, write in (("muco", writers.write_muco), ("coco", writers.write_eft)):
         (root / name).mkdir()
@@ -104,22 +99,6 @@ def test_inpaint_goes_on_from_plain(trained):
     name = "encoder.backbone.conv1.weight"
     moved = (before[name] - after[name]).abs().max()
     assert 0 < moved < 0.01  # two steps of Adam at 2.5e-4
-
-
-class TinyEncoder(torch.nn.Module):
-    """In HRNet's place where only the loop around it matters."""
-
-    channels, strides = (8,), (4,)
-
-    def __init__(self):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, 8, 4, stride=4)
-
-    def load_coco_pose_checkpoint(self, path):
-        pass
-
-    def forward(self, image):
-        return [self.conv(image)]
 
 
 def train_tiny(root, folder):

@@ -120,7 +120,7 @@ def _table(
 ) -> dict[str, Any]:
     from rich.console import Console
 
-    from dimr.evaluate.tables import TABLES, measure, report
+    from dimr.evaluate.tables import TABLES, measure, report, unfair
     from dimr.train.benchmark import load_real_model
 
     table = TABLES[name]
@@ -141,8 +141,16 @@ def _table(
     _print_table(console, table, measured, f"ours ({weights}, {iuv} IUV)")
     for protocol, reason in measured.missing.items():
         console.print(f"{protocol}: {reason}", markup=False, soft_wrap=True)
-    body_hash = model.bodies.of_predictions.content_hash
-    return report(table, measured, weights, model.weights_hash, iuv, body_hash)
+    for line in unfair(table, model.trained_on):
+        console.print(line, markup=False, soft_wrap=True)
+    depends_on = {
+        "weights": weights,
+        "weights_hash": model.weights_hash,
+        "trained_on": list(model.trained_on),
+        "iuv": iuv,
+        "body_hash": model.bodies.of_predictions.content_hash,
+    }
+    return report(table, measured, depends_on)
 
 
 def _print_table(console, table: "Table", measured: "Measured | None", label: str) -> None:

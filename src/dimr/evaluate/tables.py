@@ -150,10 +150,14 @@ def _open(dataset: str, folder: Path | None) -> Records | str:
         return f"missing: {' '.join(str(error).split())}"
 
 
-def report(
-    table: Table, measured: Measured, weights: str, weights_hash: str, iuv: str, body_hash: str
-) -> dict[str, Any]:
-    """What `--json` stores: printed rows, ours, and all that they depend on."""
+def report(table: Table, measured: Measured, depends_on: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` stores: printed rows, ours, and all that they depend on.
+
+    Args:
+        table: which.
+        measured: ours.
+        depends_on: weights, their hash and training sets, IUV source, body.
+    """
     protocols = {}
     for name in table.protocols:
         protocol = PROTOCOLS[name]
@@ -180,11 +184,17 @@ def report(
         },
         "missing": measured.missing,
         "protocols": protocols,
-        "weights": weights,
-        "weights_hash": weights_hash,
-        "iuv": iuv,
-        "body_hash": body_hash,
+        **depends_on,
     }
+
+
+def unfair(table: Table, trained_on: tuple[str, ...]) -> list[str]:
+    """Lines that say where weights have seen what the paper's had not."""
+    return [
+        f"{name}: the weights were trained on {', '.join(seen)}; the paper's were not"
+        for name in table.protocols
+        if (seen := sorted(set(trained_on) & set(PROTOCOLS[name].never_trained_on)))
+    ]
 
 
 def files_hash(paths: list[Path]) -> str:

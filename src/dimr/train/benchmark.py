@@ -40,6 +40,8 @@ class RealModel(NamedTuple):
     bodies: Bodies
     weights_hash: str
     """sha256 over the weights files."""
+    trained_on: tuple[str, ...]
+    """Real data sets that the weights have seen."""
 
 
 def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
@@ -67,7 +69,8 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
             )
         source = rendered_iuv(bodies, atlas) if iuv == "gt" else _files(root)
         recover = recover_with(model, source, card["crop_size"])
-        return RealModel(recover, bodies, files_hash([folder / MODEL_FILE]))
+        hashed = files_hash([folder / MODEL_FILE])
+        return RealModel(recover, bodies, hashed, tuple(card["data"]))
     body, atlas = BodyModel.load(None), load_atlas(None)
     stage1, stage2 = load_stages(folder, body, atlas)
     if iuv == "files":
@@ -80,6 +83,7 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
         recover_with(stage2, source, stage1.crop_size),
         bodies._replace(predicted=body),
         files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
+        trained_on=(),
     )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from rich.console import Console
@@ -35,8 +35,8 @@ class LoopSettings:
     batch_size: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """After the warm-up."""
+    schedule: str = "cosine"
+    """After the warm-up: "cosine" or "constant"."""
     weight_decay: float = 1e-4
     """Of AdamW; at 0 it is Adam."""
     clip_norm: float = 1.0

@@ -22,6 +22,7 @@ from dimr.body.model import BodyModel
 from dimr.data.real.joints import JOINT_SETS
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.image.crop import picture_centre_px
+from dimr.surface.atlas import Atlas
 from dimr.types import Crop
 
 FOCAL_PER_SIDE = 1.7
@@ -122,8 +123,11 @@ def dump(path: Path, content) -> None:
     path.write_bytes(pickle.dumps(content, protocol=2))
 
 
-def write_body_files(folder: Path, body: BodyModel) -> None:
-    """The open body as SMPL_*.pkl with its H36M regressor; men are taller, women smaller."""
+def write_body_files(folder: Path, body: BodyModel, atlas: Atlas | None = None) -> None:
+    """The open body as SMPL_*.pkl with its H36M regressor; men are taller, women smaller.
+
+    With an atlas, its map, too, in MMHuman3D's format.
+    """
     parents = np.array(body.parents, np.int64)
     for gender, scale in GENDER_SCALES.items():
         content = {
@@ -138,6 +142,9 @@ def write_body_files(folder: Path, body: BodyModel) -> None:
         }
         dump(folder / f"SMPL_{gender}.pkl", content)
     np.save(folder / "J_regressor_h36m.npy", body.J_regressor_h36m17.numpy())
+    if atlas is not None:
+        uv = {"verts_uv": atlas.uv_vertices, "faces_uv": atlas.uv_faces}
+        np.savez(folder / "smpl_uv.npz", **uv, faces=atlas.faces.astype(np.int64))
 
 
 def random_cameras(count: int):

@@ -42,7 +42,7 @@ def test_table_of_a_whole_model(run, root, whole_model, tmp_path):
     )
     assert code == 0, err
     assert "PARE (published)" in out and "90.5" in out
-    assert "3DPW-PC: 3DPW-PC: nobody could be measured" in out
+    assert "3DPW-PC: nobody could be measured" in out
     assert "3DPW-OC: the weights were trained on 3dpw" in out
     stored = json.loads(path.read_text())
     assert stored["results"]["3DPW-OC"]["num"] == 1 and stored["results"]["3DOH"]["num"] == 3

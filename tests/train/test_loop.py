@@ -91,6 +91,16 @@ def test_learning_rate_rises_then_falls():
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
 
 
+def test_a_loss_that_explodes_is_said(tmp_path):
+    class Explodes(FitLine):
+        def loss(self, batch, step):
+            result = super().loss(batch, step)
+            return result if step < 3 else result._replace(total=result.total * float("inf"))
+
+    with pytest.raises(ValueError, match="loss of step 3 is not finite: {'error'"):
+        train(Explodes(), SETTINGS, tmp_path)
+
+
 def test_a_constant_schedule_stays():
     assert {learning_rate_factor(step, 0, 100, "constant") for step in range(100)} == {1.0}
     with pytest.raises(ValueError, match="schedule: got 'linear'"):

@@ -40,6 +40,8 @@ def write_root(root, people, open_body, open_atlas):
 
     torch.manual_seed(0)
     state = HrnetEncoder().backbone.state_dict()
+    # untrained norms let features grow with depth: shrink them to what training would give
+    state = {name: value * 0.5 if value.ndim == 1 else value for name, value in state.items()}
     (root / "encoder").mkdir()
     pose = {name: value for name, value in state.items() if not name.startswith(POSE_LACKS)}
     torch.save(pose, root / "encoder/pose_hrnet_w32_256x192.pth")

@@ -138,7 +138,8 @@ def _table(
         model.bodies,
         lambda line: console.print(line, markup=False),
     )
-    _print_table(console, table, measured, f"ours ({weights}, {iuv} IUV)")
+    _print_table(console, table, measured, f"ours ({iuv} IUV)")
+    console.print(f"ours: weights {weights}", markup=False, soft_wrap=True)
     for protocol, reason in measured.missing.items():
         console.print(f"{protocol}: {reason}", markup=False, soft_wrap=True)
     for line in unfair(table, model.trained_on):

@@ -45,7 +45,7 @@ def train(
     """Train a stage; OUT/weights gets the result, OUT/log.jsonl the curve."""
     import torch
 
-    from dimr.train.processes import start_processes
+    from dimr.train.processes import Processes, start_processes
     from dimr.train.recipes import RECIPES, Run, surface_of
 
     if recipe not in RECIPES:
@@ -73,4 +73,5 @@ def train(
         device=start_processes(device),
     )
     best = RECIPES[recipe](run, *surface_of(run))
-    print(f"best validation: {best}; weights in {out / 'weights'}")
+    if Processes.current().is_first:
+        print(f"best validation: {best}; weights in {out / 'weights'}")

@@ -136,7 +136,7 @@ def measure(
         try:
             results[name] = evaluate(PROTOCOLS[name], records, recover, bodies)
         except ValueError as error:
-            missing[name] = " ".join(str(error).split())
+            missing[name] = " ".join(str(error).removeprefix(f"{name}: ").split())
     return Measured(results, missing)
 
 

@@ -202,6 +202,8 @@ def train(
         waited += time.monotonic() - before
         model.train()
         result = task.loss(batch, step)
+        if not torch.isfinite(result.total):
+            raise ValueError(f"{folder}: the loss of step {step} is not finite: {result.terms}")
         optimizer.zero_grad(set_to_none=True)
         result.total.backward()
         processes.average_gradients(model)

@@ -71,21 +71,6 @@ def toy_model(monkeypatch) -> ToyModel:
     return model
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs `dimr ...`; returns exit code, stdout and stderr."""
-
-    def run_main(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dimr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return int(stop.value.code or 0), printed.out, printed.err
-
-    return run_main
-
-
 def save_picture(path: Path, rgb: tuple[int, int, int] = SKIN_RGB) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((40, 30, 3), rgb[::-1], np.uint8))

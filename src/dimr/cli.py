@@ -13,6 +13,7 @@ import typer
 
 from dimr import __version__
 from dimr.commands.body import body
+from dimr.commands.data import data
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
 from dimr.commands.iuv import iuv
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 for command in (predict, body, doctor, train, eval):
     app.command(command.__name__)(command)
-for group in (iuv, synth):
+for group in (data, iuv, synth):
     app.add_typer(group)
 
 

@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import BEST, LAST, LOG, LoopSettings, StepLoss, learning_rate_factor, train
+from dimr.train.processes import Processes
 
 
 class Line(Dataset):
@@ -88,6 +89,30 @@ def test_learning_rate_rises_then_falls():
     assert factors[0] == 0.1 and factors[9] == 1.0
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_a_loss_that_explodes_is_said(tmp_path):
+    class Explodes(FitLine):
+        def loss(self, batch, step):
+            result = super().loss(batch, step)
+            return result if step < 3 else result._replace(total=result.total * float("inf"))
+
+    with pytest.raises(ValueError, match="loss of step 3 is not finite: {'error'"):
+        train(Explodes(), SETTINGS, tmp_path)
+
+
+def test_a_constant_schedule_stays():
+    assert {learning_rate_factor(step, 0, 100, "constant") for step in range(100)} == {1.0}
+    with pytest.raises(ValueError, match="schedule: got 'linear'"):
+        LoopSettings(steps=1, schedule="linear")
+
+
+def test_processes_share_a_batch():
+    assert [list(Processes(rank, 3).share_of(range(6, 12))) for rank in range(3)] == [
+        [6, 7],
+        [8, 9],
+        [10, 11],
+    ]
 
 
 def test_settings_refuse_nonsense():

@@ -79,6 +79,7 @@ def _admitted_classes() -> dict[tuple[str, str], Any]:
     admitted: dict[tuple[str, str], Any] = {}
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         admitted[module, "_reconstruct"] = _reconstruct_array
+        admitted[module, "scalar"] = _reconstruct_scalar
     for module in ("numpy.core.numeric", "numpy._core.numeric"):
         admitted[module, "_frombuffer"] = _reconstruct_from_buffer
     admitted["numpy", "ndarray"] = np.ndarray
@@ -111,6 +112,14 @@ def _reconstruct_from_buffer(buffer: Any, dtype: np.dtype, shape: Any, order: An
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
+def _reconstruct_scalar(dtype: np.dtype, content: Any = b"") -> Any:
+    """What pickles call to make a number that numpy owns."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise ValueError("the file makes a scalar that is no number; refused")
+    encoded = content.encode("latin-1") if isinstance(content, str) else content
+    return np.frombuffer(encoded, dtype=dtype, count=1)[0]
+
+
 def _reconstruct_object(cls: Any, base: type, state: Any) -> Any:
     """What protocols 0 and 1 call to make an empty object."""
     if cls not in (ChumpyArray, scipy.sparse.csc_matrix, scipy.sparse.csr_matrix):
@@ -125,19 +134,24 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-class _BodyUnpickler(pickle.Unpickler):
-    """Admits the classes that body model files need."""
+class ArrayUnpickler(pickle.Unpickler):
+    """Admits arrays, numbers, text and plain containers; what licensed files need."""
 
     _admitted = _admitted_classes()
 
     def find_class(self, module: str, name: str) -> Any:
+        """The harmless class of that name.
+
+        Raises:
+            ValueError: if there is none.
+        """
         if module == "chumpy" or module.startswith("chumpy."):
             return ChumpyArray
         try:
             return self._admitted[module, name]
         except KeyError:
             raise ValueError(
-                f"the file wants {module}.{name}, which no body model needs; refused, because "
+                f"the file wants {module}.{name}, which no file of arrays needs; refused, because "
                 "loading it could run foreign code"
             ) from None
 
@@ -163,7 +177,7 @@ def load_body_arrays(path: str | Path) -> BodyArrays:
     if path.suffix == ".npz":
         content = _read_npz(path)
     elif path.suffix == ".pkl":
-        content = _read_pickle(path)
+        content = read_pickle(path)
     else:
         raise ValueError(f"{path}: a body model is a .pkl or a .npz file")
     try:
@@ -184,9 +198,16 @@ def _read_npz(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a readable .npz of plain arrays ({error})") from error
 
 
-def _read_pickle(path: Path) -> dict[str, Any]:
+def read_pickle(path: Path) -> dict[str, Any]:
+    """The dictionary of a pickle (also of Python 2) that holds arrays and nothing that runs.
+
+    Raises:
+        ValueError: if it is too large, damaged, no dictionary, or wants anything else.
+    """
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes, want at most {MAX_FILE_BYTES}")
     try:
-        content = _BodyUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content = ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle can raise nearly anything

@@ -1,6 +1,10 @@
 """`dimr doctor`: what is installed, what is missing, and where it would come from."""
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 SHIPPED = (
     "open_body.npz",
@@ -24,7 +28,12 @@ PURPOSES = {
 }
 
 
-def doctor() -> None:
+def doctor(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="ROOT", help="Where your licensed files lie (docs/licensed.md)."),
+    ] = None,
+) -> None:
     """Say what this installation has and what is missing."""
     import torch
 
@@ -48,8 +57,22 @@ def doctor() -> None:
         absent = [package for package in packages if not _is_installed(package)]
         state = f'optional, not installed: pip install "dimr[{extra}]"' if absent else "installed"
         print(f"extra    [{extra}] for {PURPOSES[extra]}: {state}")
+    _print_licensed(data)
     if missing:
         raise ValueError(f"the installation lacks {', '.join(missing)}")
+
+
+def _print_licensed(root: Path | None) -> None:
+    """The files that nobody may pass on: where each goes, and who gives it."""
+    from dimr.data.real.layout import FILES
+
+    shown = "ROOT" if root is None else str(root)
+    print(f"licensed files, optional, below {shown} (dimr doctor --data ROOT looks for them):")
+    for file in FILES:
+        state = "found    " if root is not None and (root / file.place).exists() else "not found"
+        if root is None:
+            state = "optional "
+        print(f"{state} {file.place}: {file.purpose}; from {file.source}")
 
 
 def _is_installed(package: str) -> bool:

@@ -1,14 +1,14 @@
-"""`dimr train RECIPE`: train a stage on synthetic people, resumably."""
+"""`dimr train RECIPE`: train a stage, resumably; on synthetic people or the user's data sets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="stage1, stage1_decoder, stage2_geometry, stage2.")
+        str, typer.Argument(help="stage1, stage1_decoder, stage2_geometry, stage2, paper.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
     backgrounds: Annotated[
@@ -29,21 +29,35 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Updates in place of the recipe's.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw samples.")] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="ROOT", help="Your data sets and bodies (docs/licensed.md); paper."),
+    ] = None,
+    iuv: Annotated[
+        str, typer.Option(help="gt: rendered; files: ROOT/<data set>/iuv/<key>.npz; paper.")
+    ] = "gt",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Of all processes together, in place of 128; paper.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu or cuda; with torchrun one GPU a process; paper.")
+    ] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads that learn.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the samples and the initial weights.")] = 0,
 ) -> None:
     """Train a stage; OUT/weights gets the result, OUT/log.jsonl the curve."""
     import torch
 
-    from dimr.body.model import BodyModel
-    from dimr.surface.atlas import load_atlas
-    from dimr.train.recipes import RECIPES, Run
+    from dimr.train.processes import Processes, start_processes
+    from dimr.train.recipes import RECIPES, Run, surface_of
 
     if recipe not in RECIPES:
         raise ValueError(f"recipe: got {recipe!r}, want one of {', '.join(RECIPES)}")
     for name, folder in (("--backgrounds", backgrounds), ("--occluders", occluders)):
         if folder is not None and not (folder / "train").is_dir():
             raise ValueError(f"{name}: {folder} has no folder train/")
+    if iuv not in ("gt", "files"):
+        raise ValueError(f"--iuv: got {iuv!r}, want gt or files")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     run = Run(
@@ -57,6 +71,11 @@ def train(
         max_minutes=max_minutes,
         workers=workers,
         seed=seed,
+        data=data,
+        iuv=cast(Literal["gt", "files"], iuv),
+        batch_size=batch_size,
+        device=start_processes(device),
     )
-    best = RECIPES[recipe](run, BodyModel.load(None), load_atlas(None))
-    print(f"best validation: {best}; weights in {out / 'weights'}")
+    best = RECIPES[recipe](run, *surface_of(run))
+    if Processes.current().is_first:
+        print(f"best validation: {best}; weights in {out / 'weights'}")

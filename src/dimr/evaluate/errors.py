@@ -1,10 +1,11 @@
-"""MPJPE, PA-MPJPE and PVE in millimetres, one value a person (FACTS of the field: docs).
+"""MPJPE, PA-MPJPE and PVE in millimetres, one value a person, and PCK in pixels.
 
 The mean over a data set is the mean of these per-person values.
 """
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dimr.evaluate.align import procrustes_align
@@ -15,10 +16,12 @@ MM_PER_M = 1000.0
 def mpjpe_mm(
     joints_m: Float[Tensor, "B J 3"],
     target_m: Float[Tensor, "B J 3"],
-    root: int = 0,
+    root: int | None = 0,
 ) -> Float[Tensor, "B"]:
-    """Mean distance of joints after moving both to their joint `root`."""
-    offset = joints_m - joints_m[:, root : root + 1] - target_m + target_m[:, root : root + 1]
+    """Mean distance of joints after moving both to their joint `root`; None: as they are."""
+    offset = joints_m - target_m
+    if root is not None:
+        offset = offset - offset[:, root : root + 1]
     return torch.linalg.norm(offset, dim=2).mean(1) * MM_PER_M
 
 
@@ -33,9 +36,22 @@ def pa_mpjpe_mm(
 def pve_mm(
     vertices_m: Float[Tensor, "B V 3"],
     target_m: Float[Tensor, "B V 3"],
-    roots_m: Float[Tensor, "B 3"],
-    target_roots_m: Float[Tensor, "B 3"],
+    roots_m: Float[Tensor, "B 3"] | None = None,
+    target_roots_m: Float[Tensor, "B 3"] | None = None,
 ) -> Float[Tensor, "B"]:
-    """Mean distance of vertices after moving both bodies to their root joints."""
-    offset = vertices_m - roots_m[:, None] - target_m + target_roots_m[:, None]
+    """Mean distance of vertices after moving both bodies to their roots; None: as they are."""
+    offset = vertices_m - target_m
+    if roots_m is not None and target_roots_m is not None:
+        offset = offset - (roots_m - target_roots_m)[:, None]
     return torch.linalg.norm(offset, dim=2).mean(1) * MM_PER_M
+
+
+def pck(
+    points_px: Float[np.ndarray, "K 2"],
+    target_px: Float[np.ndarray, "K 2"],
+    known: Bool[np.ndarray, "K"],
+    threshold_px: float,
+) -> tuple[int, int]:
+    """(right, known): how many of the known keypoints lie within the threshold."""
+    distance = np.linalg.norm(points_px - target_px, axis=1)
+    return int((known & (distance <= threshold_px)).sum()), int(known.sum())

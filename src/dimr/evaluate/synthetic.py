@@ -62,18 +62,30 @@ def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float
 
 
 def choose_detection(found: list[Detection], sample: CropSample) -> Detection:
-    """Whom stage 1 is asked about: the found person whose box fits the target's best.
+    """Whom stage 1 is asked about in a synthetic crop."""
+    height, width = sample.image.shape[:2]
+    return detection_at(found, sample.people.box_px[0], (height, width))
+
+
+def detection_at(
+    found: list[Detection], box: Float[np.ndarray, "4"], size: tuple[int, int]
+) -> Detection:
+    """The found person whose box fits the target's best.
 
     The paper picks DensePose's instance in the same way (Appendix C). Where nobody fits, the
     target's box itself is the mark: a top-down method is given that.
+
+    Args:
+        found: people of a picture.
+        box: the target's, x0, y0, x1, y1.
+        size: (height, width) of the picture.
     """
-    box = sample.people.box_px[0]
     best = max(found, key=lambda person: box_iou(person.box_px, box), default=None)
     if best is not None and box_iou(best.box_px, box) >= MIN_BOX_IOU:
         return best
-    side = sample.image.shape[0]
-    mark = np.zeros((side, side), bool)
-    x0, y0, x1, y1 = np.rint(box).astype(int).clip(0, side)
+    mark = np.zeros(size, bool)
+    x0, x1 = np.rint(box[[0, 2]]).astype(int).clip(0, size[1] - 1)
+    y0, y1 = np.rint(box[[1, 3]]).astype(int).clip(0, size[0] - 1)
     mark[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
     return mask_to_detection(0.0, mark)
 

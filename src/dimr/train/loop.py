@@ -1,7 +1,8 @@
-"""One training loop for both stages: warm-up and cosine decay, EMA, exact resume, time limit.
+"""One training loop for all stages: schedule, EMA, exact resume, time limit, several processes.
 
 The loop owns the order of samples: batch k of a run always holds samples k * B to (k + 1) * B - 1
-of its data set, so a run that stops and resumes sees what an uninterrupted one would have seen.
+of its data set, so a run that stops and resumes sees what an uninterrupted one would have seen,
+and several processes (`dimr.train.processes`) together see what one would.
 """
 
 import json
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from dimr.train.checkpoint import load_checkpoint, save_checkpoint
+from dimr.train.processes import Processes
 
 LAST = "last.pt"
 BEST = "best.pt"
@@ -33,10 +35,14 @@ class LoopSettings:
     batch_size: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
+    schedule: str = "cosine"
+    """After the warm-up: "cosine" or "constant"."""
     weight_decay: float = 1e-4
+    """Of AdamW; at 0 it is Adam."""
     clip_norm: float = 1.0
+    """Largest norm of the gradient; infinity leaves it alone."""
     ema_decay: float = 0.998
-    """Decay of the averaged weights that are validated and shipped."""
+    """Decay of the averaged weights that are validated and shipped; 0 takes the last ones."""
     validate_every: int = 500
     checkpoint_minutes: float = 3.0
     seed: int = 0
@@ -45,6 +51,8 @@ class LoopSettings:
         for name in ("steps", "batch_size", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, want at least 1")
+        if self.schedule not in ("cosine", "constant"):
+            raise ValueError(f"schedule: got {self.schedule!r}, want 'cosine' or 'constant'")
 
 
 class StepLoss(NamedTuple):
@@ -80,23 +88,30 @@ class Task(Protocol):
         ...
 
 
-def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to 2 % at the last step."""
+def learning_rate_factor(
+    step: int, warmup_steps: int, steps: int, schedule: str = "cosine"
+) -> float:
+    """Linear warm-up, then half a cosine down to 2 % at the last step, or no change."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
+    if schedule == "constant":
+        return 1.0
     progress = (step - warmup_steps) / max(1, steps - warmup_steps)
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 class _Indices:
-    """Batches of indices from `first_step` on; a sampler for DataLoader."""
+    """This process's share of the batches from `first_step` on; a sampler for DataLoader."""
 
-    def __init__(self, first_step: int, steps: int, batch_size: int) -> None:
-        self.first_step, self.steps, self.batch_size = first_step, steps, batch_size
+    def __init__(self, first_step: int, settings: LoopSettings, processes: Processes) -> None:
+        self.first_step, self.steps = first_step, settings.steps
+        self.batch_size = settings.batch_size
+        self.processes = processes
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in range(self.first_step, self.steps):
-            yield list(range(step * self.batch_size, (step + 1) * self.batch_size))
+            batch = range(step * self.batch_size, (step + 1) * self.batch_size)
+            yield list(self.processes.share_of(batch))
 
     def __len__(self) -> int:
         return self.steps - self.first_step
@@ -113,23 +128,34 @@ def train(
     """Trains, or goes on where `folder` says an earlier run stopped.
 
     Best-checkpoint rule: the averaged weights with the lowest validation `score` go to best.pt.
+    Where torchrun has started several processes, they share each batch and average gradients; the
+    first one validates, logs and writes.
 
     Returns:
         The metrics of the best validation.
     """
-    console = Console()
+    processes = Processes.current()
+    if settings.batch_size % processes.world:
+        raise ValueError(
+            f"batch_size: got {settings.batch_size}, want a multiple of the {processes.world} "
+            "processes"
+        )
+    console = Console(quiet=not processes.is_first)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     model = task.model.to(device)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
     )
+    processes.copy_first(model)
     optimizer = torch.optim.AdamW(
         task.parameter_groups(settings.learning_rate), weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda step: learning_rate_factor(step, settings.warmup_steps, settings.steps),
+        lambda step: learning_rate_factor(
+            step, settings.warmup_steps, settings.steps, settings.schedule
+        ),
     )
     step, best = 0, {"score": math.inf}
     if (folder / LAST).is_file():
@@ -143,8 +169,12 @@ def train(
         torch.set_rng_state(saved["rng"])
         step, best = saved["step"], saved["best"]
         console.print(f"resuming {folder} at step {step}")
+    if not processes.is_first:  # what a task draws itself must differ between processes
+        torch.manual_seed(settings.seed + processes.rank + processes.world * step)
 
     def checkpoint(name: str) -> None:
+        if not processes.is_first:
+            return
         content = {
             "settings": asdict(settings),
             "model": model.state_dict(),
@@ -159,7 +189,7 @@ def train(
 
     loader = DataLoader(
         task.samples(),
-        batch_sampler=_Indices(step, settings.steps, settings.batch_size),
+        batch_sampler=_Indices(step, settings, processes),
         num_workers=workers,
         persistent_workers=False,
     )
@@ -172,8 +202,11 @@ def train(
         waited += time.monotonic() - before
         model.train()
         result = task.loss(batch, step)
+        if not torch.isfinite(result.total):
+            raise ValueError(f"{folder}: the loss of step {step} is not finite: {result.terms}")
         optimizer.zero_grad(set_to_none=True)
         result.total.backward()
+        processes.average_gradients(model)
         nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimizer.step()
         schedule.step()
@@ -181,8 +214,11 @@ def train(
         step += 1
         for name, value in result.terms.items():
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
-        out_of_time = max_minutes and (time.monotonic() - started) / 60 >= max_minutes
-        if step % settings.validate_every == 0 or step == settings.steps or out_of_time:
+        out_of_time = processes.any(
+            max_minutes is not None and (time.monotonic() - started) / 60 >= max_minutes
+        )
+        is_due = step % settings.validate_every == 0 or step == settings.steps or out_of_time
+        if is_due and processes.is_first:
             metrics = task.validate(average.module.eval())
             if metrics["score"] < best["score"]:
                 best = metrics
@@ -207,4 +243,5 @@ def train(
         if out_of_time:
             break
     checkpoint(LAST)
+    processes.wait()
     return best

@@ -4,6 +4,7 @@
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
+    paper             the paper's own: HRNet on real data sets (`dimr.train.paper`)
 
 Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
 """
@@ -13,7 +14,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -21,6 +22,7 @@ from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
+from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.synthetic.people import Split, SyntheticPeople
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
@@ -64,6 +66,21 @@ class Run:
     workers: int = 0
     """Processes that draw samples beside the one that learns."""
     seed: int = 0
+    data: Path | None = None
+    """Folder of the user's data sets and bodies (recipe paper), see `dimr.data.real.layout`."""
+    iuv: Literal["gt", "files"] = "gt"
+    """Where the recipe `paper` takes the IUV from: rendered, or the user's files."""
+    batch_size: int | None = None
+    """Of the recipe `paper`; None: the paper's."""
+    device: str = "cpu"
+    """Of the recipe `paper`."""
+
+
+def surface_of(run: Run) -> tuple[BodyModel, Atlas]:
+    """The body and UV map of a run: the user's from `data`/body, else the open ones."""
+    root = run.data if run.data is not None and (run.data / "body").is_dir() else None
+    body = Bodies.load(root).neutral
+    return body, load_surface_map(root, body)
 
 
 def settings_of(recipe: str, run: Run) -> LoopSettings:
@@ -120,8 +137,13 @@ def _best_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         for name, value in saved["average"].items()
         if name.startswith(prefix)
     }
+    return state, about_checkpoint(saved)
+
+
+def about_checkpoint(saved: dict[str, Any]) -> dict[str, Any]:
+    """What a weights card says of the training that a checkpoint belongs to."""
     settings = saved["settings"]
-    about = {
+    return {
         "settings": settings,
         "step": saved["step"],
         "samples": saved["step"] * settings["batch_size"],
@@ -131,7 +153,6 @@ def _best_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         "machine": f"{platform.machine()}, CPU",
         "licence": "Apache-2.0",
     }
-    return state, about
 
 
 def _commit() -> str:
@@ -243,9 +264,17 @@ def _history(card: dict[str, Any]) -> dict[str, Any]:
     return {name: card[name] for name in names if name in card}
 
 
+def train_paper(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The paper's two trainings on the user's data sets."""
+    from dimr.train import paper  # it builds on this module
+
+    return paper.train_paper(run, body, atlas)
+
+
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1": train_stage1,
     "stage1_decoder": train_stage1_decoder,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
+    "paper": train_paper,
 }

@@ -25,6 +25,8 @@ from dimr.train.checkpoint import check_card, load_weights, save_weights, state_
 
 STAGE1_FILE = "stage1.safetensors"
 STAGE2_FILE = "stage2.safetensors"
+MODEL_FILE = "model.safetensors"
+"""A stage 2 with an encoder of its own (recipe `paper`)."""
 ENCODER_PREFIX = "encoder."
 
 
@@ -133,11 +135,43 @@ def load_stage2(
     path = folder / STAGE2_FILE
     state, card = load_weights(path)
     check_card(card, path, stage="stage2", **wanted, **belongings(body, atlas))
-    blocks = tuple(tuple(block) for block in card["head"]["blocks"])
-    size = HeadSize(**{**card["head"], "blocks": blocks})
+    size = _head_size(card)
     model = new_stage2(card["variant"], encoder, body, atlas, size)
     _load_state(model, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
     return model, size, card
+
+
+def save_model(
+    folder: Path,
+    model: Dimr,
+    size: HeadSize,
+    body: BodyModel,
+    atlas: Atlas,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes a stage 2 that has an encoder of its own, whole; `about` names `encoder`."""
+    card = {"stage": "model", "head": asdict(size), **belongings(body, atlas), **about}
+    save_weights(folder / MODEL_FILE, model.state_dict(), card)
+
+
+def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[str, Any]]:
+    """A whole stage 2 in evaluation mode, and its card.
+
+    Raises:
+        ValueError: if the weights are missing or belong to something else.
+    """
+    path = folder / MODEL_FILE
+    state, card = load_weights(path)
+    check_card(card, path, stage="model", **belongings(body, atlas))
+    encoder = build_encoder(card["encoder"], pretrained=False)
+    model = new_stage2(card["variant"], encoder, body, atlas, _head_size(card))
+    _load_state(model, state, path)
+    return model.eval(), card
+
+
+def _head_size(card: Mapping[str, Any]) -> HeadSize:
+    blocks = tuple(tuple(block) for block in card["head"]["blocks"])
+    return HeadSize(**{**card["head"], "blocks": blocks})
 
 
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:

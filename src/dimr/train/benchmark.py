@@ -1,0 +1,93 @@
+"""Weights and the user's files -> what the paper's tables run: a method and the bodies.
+
+Two kinds of weights can be measured. A whole model (recipe `paper`) belongs to the user's SMPL and
+its UV map. The two stages that ship belong to the open body: theta means the same there, so joints
+can be compared with SMPL's; shapes and vertices cannot, so PVE stays open.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from dimr.body.model import BodyModel
+from dimr.data.real.bodies import Bodies, load_surface_map
+from dimr.data.real.labels import IuvOf, file_iuv
+from dimr.data.real.layout import with_iuv
+from dimr.evaluate.real import (
+    Recover,
+    predicted_iuv,
+    recover_with,
+    rendered_iuv,
+    rendered_on_other_body,
+)
+from dimr.evaluate.tables import files_hash
+from dimr.surface.atlas import load_atlas
+from dimr.train.weights import (
+    MODEL_FILE,
+    STAGE1_FILE,
+    STAGE2_FILE,
+    load_model,
+    load_stages,
+    weights_folder,
+)
+
+IUV_CHOICES = ("gt", "predicted", "files")
+
+
+class RealModel(NamedTuple):
+    """A method that is ready to be measured."""
+
+    recover: Recover
+    bodies: Bodies
+    weights_hash: str
+    """sha256 over the weights files."""
+    trained_on: tuple[str, ...]
+    """Real data sets that the weights have seen."""
+
+
+def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
+    """Loads weights for real data.
+
+    Args:
+        weights: a shipped set or a folder.
+        root: the user's files; without `body` in it the open body stands for SMPL.
+        iuv: of `IUV_CHOICES`.
+
+    Raises:
+        ValueError: if weights, bodies and the kind of IUV do not go together.
+    """
+    if iuv not in IUV_CHOICES:
+        raise ValueError(f"--iuv: got {iuv!r}, want one of {', '.join(IUV_CHOICES)}")
+    folder = weights_folder(weights)
+    body_root = root if root is not None and (root / "body").is_dir() else None
+    bodies = Bodies.load(body_root)
+    if (folder / MODEL_FILE).is_file():
+        atlas = load_surface_map(body_root, bodies.neutral)
+        model, card = load_model(folder, bodies.neutral, atlas)
+        if iuv == "predicted":
+            raise ValueError(
+                "--iuv predicted: this model has no stage 1 of its own; want gt or files"
+            )
+        source = rendered_iuv(bodies, atlas) if iuv == "gt" else _files(root)
+        recover = recover_with(model, source, card["crop_size"])
+        hashed = files_hash([folder / MODEL_FILE])
+        return RealModel(recover, bodies, hashed, tuple(card["data"]))
+    body, atlas = BodyModel.load(None), load_atlas(None)
+    stage1, stage2 = load_stages(folder, body, atlas)
+    if iuv == "files":
+        source = _files(root)
+    else:
+        source = (
+            predicted_iuv(stage1) if iuv == "predicted" else rendered_on_other_body(body, atlas)
+        )
+    return RealModel(
+        recover_with(stage2, source, stage1.crop_size),
+        bodies._replace(predicted=body),
+        files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
+        trained_on=(),
+    )
+
+
+def _files(root: Path | None) -> IuvOf:
+    if root is None:
+        raise ValueError("--iuv files: needs --data ROOT, below which they lie")
+    return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)

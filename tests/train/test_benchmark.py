@@ -1,0 +1,85 @@
+"""`dimr eval TABLE1` from weights on disk to numbers, on written data sets."""
+
+import json
+
+import pytest
+import torch
+from tiny import TinyEncoder
+
+from data.real import writers
+from dimr.network.dimr import HeadSize
+from dimr.train.recipes import Run, surface_of
+from dimr.train.weights import new_stage2, save_model
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, people, open_body, open_atlas):
+    folder = tmp_path_factory.mktemp("root")
+    writers.write_body_files(folder / "body", open_body, open_atlas)
+    writers.write_pw3d(folder / "3dpw", [people[:1]], open_body, "courtyard_golf_00", "train")
+    writers.write_doh(folder / "3doh/testset", people)
+    writers.write_ochuman(folder / "ochuman", people)
+    return folder
+
+
+@pytest.fixture
+def whole_model(root, tmp_path, monkeypatch):
+    """A model as the recipe `paper` leaves it, with a tiny encoder."""
+    monkeypatch.setattr("dimr.train.weights.build_encoder", lambda *_, **__: TinyEncoder())
+    body, atlas = surface_of(Run(folder=tmp_path, data=root))
+    size = HeadSize(atlas=16, features=8, blocks=((8, 2),), norm_groups=4, hidden=16)
+    torch.manual_seed(0)
+    model = new_stage2("dimr", TinyEncoder(), body, atlas, size)
+    about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
+    save_model(tmp_path / "weights", model, size, body, atlas, about)
+    return tmp_path / "weights"
+
+
+def test_table_of_a_whole_model(run, root, whole_model, tmp_path):
+    path = tmp_path / "table.json"
+    code, out, err = run(
+        "eval", "TABLE1", "--data", root, "--weights", whole_model, "--json", path
+    )
+    assert code == 0, err
+    assert "PARE (published)" in out and "90.5" in out
+    assert "3DPW-PC: nobody could be measured" in out
+    assert "3DPW-OC: the weights were trained on 3dpw" in out
+    stored = json.loads(path.read_text())
+    assert stored["results"]["3DPW-OC"]["num"] == 1 and stored["results"]["3DOH"]["num"] == 3
+    assert "no SMPL parameters" in stored["missing"]["OCHuman"]
+    assert len(stored["weights_hash"]) == 64
+    assert all(value > 0 for value in stored["ours"][3:])
+
+
+def test_shipped_weights_are_measured_by_joints(run, root, tmp_path):
+    path = tmp_path / "table.json"
+    code, _, err = run("eval", "TABLE1", "--data", root, "--json", path)
+    assert code == 0, err
+    ours = json.loads(path.read_text())["ours"]
+    assert ours[3] > 0 and ours[4] > 0
+
+
+def test_folders_may_lie_elsewhere(run, root, tmp_path):
+    path = tmp_path / "table.json"
+    chosen = ("--ochuman", root / "ochuman", "--iuv", "predicted", "--json", path)
+    code, out, err = run("eval", "TABLE1", *chosen)
+    assert code == 0, err
+    stored = json.loads(path.read_text())
+    num = stored["results"]["OCHuman"]["num"] if "OCHuman" in stored["results"] else 0
+    assert num + stored["results"].get("OCHuman", {"num_failed": 3})["num_failed"] == 3
+    assert "3doh: missing" in out
+
+
+def test_without_data_the_printed_table_remains(run):
+    code, out, _ = run("eval", "TABLE2")
+    assert code == 0 and "DIMR (GT IUV) (published)" in out and "give --data ROOT" in out
+
+
+def test_refusals(run, root, whole_model):
+    code, _, err = run("eval", "TABLE9")
+    assert code == 1 and "want SYNTH, TABLE1 or TABLE2" in err
+    chosen = ("--data", root, "--weights", whole_model)
+    code, _, err = run("eval", "TABLE2", *chosen, "--iuv", "predicted")
+    assert code == 1 and "no stage 1 of its own" in err
+    code, _, err = run("eval", "TABLE2", *chosen, "--iuv", "guessed")
+    assert code == 1 and "want one of gt, predicted, files" in err

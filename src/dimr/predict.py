@@ -90,7 +90,7 @@ class Model:
         if given is None:
             iuv = self.stage1.refine(features, self.stage1.marker(detection.mask, crop))
         else:
-            iuv = _crop_iuv(given, crop)
+            iuv = crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
         regression = self._regress(cropped, features, iuv)
@@ -204,13 +204,6 @@ def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:
             "picture and at least one"
         )
     return mask_to_detection(1.0, iuv.mask)
-
-
-def _crop_iuv(iuv: Iuv, crop: Crop) -> Iuv:
-    """A full-picture IUV at the crop's correspondence resolution."""
-    size = crop.size // CORRESPONDENCE_STRIDE
-    window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
-    return warp_iuv(iuv, crop_matrix(window), (size, size))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-data = typer.Typer(
-    name="data",help="Look at the data sets of the paper.", no_args_is_help=True)
+data = typer.Typer(name="data", help="Look at the data sets of the paper.", no_args_is_help=True)
 
 
 @data.callback()

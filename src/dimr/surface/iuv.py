@@ -75,6 +75,13 @@ def warp_iuv(iuv: Iuv, matrix: Float[np.ndarray, "2 3"], size: tuple[int, int]) 
     return mask_iuv(_take(iuv, rows, cols), inside)
 
 
+def crop_iuv(iuv: Iuv, crop: Crop) -> Iuv:
+    """A full-picture IUV at the crop's correspondence resolution."""
+    size = crop.size // CORRESPONDENCE_STRIDE
+    window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
+    return warp_iuv(iuv, crop_matrix(window), (size, size))
+
+
 def resize_iuv(iuv: Iuv, size: tuple[int, int]) -> Iuv:
     """Resample to `size` = (height, width), nearest: x_new = (x + 0.5) * scale - 0.5."""
     if min(size) < 1:

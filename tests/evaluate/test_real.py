@@ -12,7 +12,7 @@ from dimr.body.camera import fit_weak, full_to_norm
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.doh import read_doh
 from dimr.data.real.labels import file_iuv, record_iuv
-from dimr.data.real.layout import open_dataset, with_iuv
+from dimr.data.real.layout import open_dataset, with_iuv, with_mask
 from dimr.evaluate.protocols import PROTOCOLS
 from dimr.evaluate.real import (
     Recovered,
@@ -219,6 +219,19 @@ class TestIuv:
         iuv = record_iuv(record, bodies.neutral, open_atlas, crop, 96)
         visible = crop_picture(people[0].mask.astype(np.uint8), crop, nearest=True) > 0
         assert iuv.mask.any() and not (iuv.mask & ~visible).any()
+
+    def test_a_users_own_mask(self, tmp_path, people, bodies, open_atlas):
+        writers.write_muco(tmp_path / "muco", people)
+        record = open_dataset("muco", tmp_path / "muco")[0]
+        assert with_mask(record, tmp_path).mask is None
+        half = np.zeros((*people[0].mask.shape, 3), np.uint8)
+        half[:, :48] = 255
+        writers.write_picture(tmp_path / "muco/masks/100.png", half)
+        crop = record.window(96)
+        cut = record_iuv(with_mask(record, tmp_path), bodies.neutral, open_atlas, crop, 96)
+        whole = record_iuv(record, bodies.neutral, open_atlas, crop, 96)
+        left = crop_picture(half, crop, nearest=True)[..., 0] > 0
+        assert np.array_equal(cut.mask, whole.mask & left) and (whole.mask & ~left).any()
 
     def test_a_users_own_file(self, tmp_path, people, open_atlas):
         writers.write_muco(tmp_path, people)

@@ -97,7 +97,7 @@ def test_a_loss_that_explodes_is_said(tmp_path):
             result = super().loss(batch, step)
             return result if step < 3 else result._replace(total=result.total * float("inf"))
 
-    with pytest.raises(ValueError, match="loss of step 3 is not finite: {'error'"):
+    with pytest.raises(ValueError, match="loss of step 3 is not finite"):
         train(Explodes(), SETTINGS, tmp_path)
 
 

@@ -5,13 +5,14 @@ its UV map. The two stages that ship belong to the open body: theta means the sa
 can be compared with SMPL's; shapes and vertices cannot, so PVE stays open.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from dimr.body.model import BodyModel
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.real.labels import IuvOf, file_iuv
-from dimr.data.real.layout import with_iuv
+from dimr.data.real.layout import with_iuv, with_mask
 from dimr.evaluate.real import (
     Recover,
     predicted_iuv,
@@ -60,6 +61,7 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
     folder = weights_folder(weights)
     body_root = root if root is not None and (root / "body").is_dir() else None
     bodies = Bodies.load(body_root)
+    masks = _with_masks(root)
     if (folder / MODEL_FILE).is_file():
         atlas = load_surface_map(body_root, bodies.neutral)
         model, card = load_model(folder, bodies.neutral, atlas)
@@ -67,7 +69,7 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
             raise ValueError(
                 "--iuv predicted: this model has no stage 1 of its own; want gt or files"
             )
-        source = rendered_iuv(bodies, atlas) if iuv == "gt" else _files(root)
+        source = masks(rendered_iuv(bodies, atlas)) if iuv == "gt" else _files(root)
         recover = recover_with(model, source, card["crop_size"])
         hashed = files_hash([folder / MODEL_FILE])
         return RealModel(recover, bodies, hashed, tuple(card["data"]))
@@ -75,16 +77,23 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
     stage1, stage2 = load_stages(folder, body, atlas)
     if iuv == "files":
         source = _files(root)
+    elif iuv == "predicted":
+        source = predicted_iuv(stage1)
     else:
-        source = (
-            predicted_iuv(stage1) if iuv == "predicted" else rendered_on_other_body(body, atlas)
-        )
+        source = masks(rendered_on_other_body(body, atlas))
     return RealModel(
         recover_with(stage2, source, stage1.crop_size),
         bodies._replace(predicted=body),
         files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
         trained_on=(),
     )
+
+
+def _with_masks(root: Path | None) -> Callable[[IuvOf], IuvOf]:
+    """Gives records the user's masks before their IUV is rendered."""
+    if root is None:
+        return lambda iuv_of: iuv_of
+    return lambda iuv_of: lambda record, crop, size: iuv_of(with_mask(record, root), crop, size)
 
 
 def _files(root: Path | None) -> IuvOf:

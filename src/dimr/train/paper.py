@@ -25,7 +25,15 @@ from dimr.body.camera import spin_to_weak
 from dimr.body.model import BodyModel
 from dimr.data.occlusion import OcclusionSettings, load_voc_objects
 from dimr.data.real.labels import IuvOf, file_iuv, record_iuv
-from dimr.data.real.layout import HRNET, MEAN_POSE, VOC, dataset_folder, open_dataset, with_iuv
+from dimr.data.real.layout import (
+    HRNET,
+    MEAN_POSE,
+    VOC,
+    dataset_folder,
+    open_dataset,
+    with_iuv,
+    with_mask,
+)
 from dimr.data.real.mixture import Augmentation, RealSamples
 from dimr.data.real.record import Records
 from dimr.encoder.hrnet import HrnetEncoder
@@ -275,6 +283,7 @@ def start_from_mean(regress: nn.Module, path: Path) -> None:
 def training_iuv(run: Run, body: BodyModel, atlas: Atlas) -> IuvOf:
     """Rendered from the data sets' parameters and masks, or the user's files."""
     root = run.data
-    if run.iuv == "files" and root is not None:
+    assert root is not None
+    if run.iuv == "files":
         return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)
-    return lambda record, crop, size: record_iuv(record, body, atlas, crop, size)
+    return lambda record, crop, size: record_iuv(with_mask(record, root), body, atlas, crop, size)

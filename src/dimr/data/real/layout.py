@@ -15,7 +15,7 @@ from dimr.data.real.human_data import read_human_data
 from dimr.data.real.muco import read_muco
 from dimr.data.real.ochuman import read_ochuman
 from dimr.data.real.pw3d import read_pw3d
-from dimr.data.real.record import Record, Records
+from dimr.data.real.record import InstanceMask, Record, Records
 from dimr.data.real.spin import read_spin
 
 
@@ -171,3 +171,14 @@ def with_iuv(record: Record, root: Path) -> Record:
     """
     folder = dataset_folder(record.dataset, root) / "iuv"
     return replace(record, iuv=folder / f"{record.key}.npz")
+
+
+def with_mask(record: Record, root: Path) -> Record:
+    """The record with ROOT/<data set>/masks/<key>.png as its mask, where it has none of its own.
+
+    3DPW has no masks; the paper made them with Mask R-CNN.
+    """
+    path = dataset_folder(record.dataset, root) / "masks" / f"{record.key}.png"
+    if record.mask is not None or not path.is_file():
+        return record
+    return replace(record, mask=InstanceMask("picture", path))

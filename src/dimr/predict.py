@@ -21,15 +21,13 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import (
-    CORRESPONDENCE_STRIDE,
-    crop_matrix,
     crop_picture,
     picture_centre_px,
     picture_to_tensor,
 )
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
-from dimr.surface.iuv import part_seen, vertex_seen, warp_iuv
+from dimr.surface.iuv import crop_iuv, part_seen, vertex_seen
 from dimr.train.weights import load_stages
 from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 

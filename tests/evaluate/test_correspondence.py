@@ -2,13 +2,14 @@ import functools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.evaluate import correspondence
-from dimr.evaluate.correspondence import SceneResult, average_precision, compare_sides
+from dimr.evaluate.correspondence import SceneResult, average_precision
 from dimr.evaluate.geodesic import Geodesics
 from dimr.image.crop import CORRESPONDENCE_STRIDE, box_to_crop, crop_to_full
 from dimr.surface.atlas import load_atlas
@@ -102,13 +103,6 @@ class TestScoreCrop:
         assert result.right_share < full.right_share - 0.1
 
 
-class TestSides:
-    def test_torso_and_limbs(self):
-        found = np.array([1, 2, 2, 9, 10, 3, 23, 9])
-        truth = np.array([2, 2, 9, 10, 8, 4, 24, 2])
-        np.testing.assert_array_equal(compare_sides(found, truth), [-1, 1, 0, -1, 1, -1, 0, 0])
-
-
 def result(scores, matched, shares=(1.0, 1.0), asked=None):
     shares = np.array(shares)
     asked = np.ones(len(shares), bool) if asked is None else np.array(asked)
@@ -162,3 +156,63 @@ def test_scene_matches_the_nearest_mask():
     found = correspondence.score_scene(scene, Everybody(Scene))
     assert found.matched == [-1, 0]
     assert found.scores.tolist() == [0.95, 0.9]
+
+
+def score_of(yaw_deg, iou, torso=float("nan"), face=True):
+    return correspondence.CorrespondenceScore(True, yaw_deg, face, iou, 0.5, 0.5, 0.1, torso, 0.0)
+
+
+def test_means_by_subset_yaw_and_face():
+    means = correspondence.mean_scores(
+        {
+            "clean": [score_of(10.0, 0.8), score_of(-170.0, 0.6, 0.5, face=False)],
+            "person": [score_of(-100.0, 0.2, 0.0)],
+        }
+    )
+    assert means["clean"]["mask_iou"] == pytest.approx(0.7) and means["clean"]["n"] == 2
+    assert means["clean"]["wrong_torso"] == 0.5  # of the one whose torso is in sight
+    assert means["faces away (> 135)"]["mask_iou"] == 0.6
+    assert means["sideways (45-135)"]["n"] == means["face not in sight"]["n"] == 1
+
+
+class TestStreet:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Photos 1, 2 and 21: a person in the middle third."""
+        mask = np.zeros((60, 40), np.uint8)
+        mask[20:40, 10:30] = 255
+        for name in ("images", "mask"):
+            (tmp_path / name).mkdir()
+        for number in (1, 2, 21):
+            Image.fromarray(np.stack([mask] * 3, axis=-1)).save(
+                tmp_path / "images" / f"{number:04d}.jpg", quality=95
+            )
+            Image.fromarray(mask).save(tmp_path / "mask" / f"{number:04d}.png")
+        return tmp_path
+
+    def test_bright_people_are_found(self, folder):
+        class Bright(Oracle):
+            def __init__(self):
+                pass
+
+            def find_people(self, picture):
+                mask = picture[..., 0] > 128
+                return [Detection(np.array([9.5, 19.5, 29.5, 39.5], np.float32), 1.0, mask)]
+
+            def encode(self, picture):
+                return picture
+
+            def refine(self, features, marker):
+                mask = features[::2, ::2, 0] > 128
+                return Iuv(mask, np.zeros((*mask.shape, 2), np.float32))
+
+        scores = correspondence.score_street(folder, Bright())
+        assert scores["n"] == 2 and scores["mask_iou"] > 0.9
+
+    def test_nobody_found(self, folder):
+        scores = correspondence.score_street(folder, Oracle(None, found=False), limit=1)
+        assert scores == {"n": 1, "mask_iou": 0.0, "found": 0.0}
+
+    def test_folder_without_masks(self, tmp_path):
+        with pytest.raises(ValueError, match="street"):
+            correspondence.score_street(tmp_path, Oracle(None))

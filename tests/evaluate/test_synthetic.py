@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.people import CropSample, DenseLabels, Occlusion, PeopleLabels
+from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.evaluate.synthetic import (
     PersonErrors,
     blind_mpjpe_mm,
@@ -11,7 +13,11 @@ from dimr.evaluate.synthetic import (
     choose_detection,
     group_means,
     mask_iou,
+    sample_errors,
 )
+from dimr.predict import load
+from dimr.surface.atlas import load_atlas
+from dimr.types import Regression
 
 
 def one_target(box):
@@ -95,3 +101,30 @@ def test_blind_error_of_equal_people_is_zero():
     pose = torch.randn(1, 24, 3)
     assert blind_mpjpe_mm(pose + torch.randn(7, 1, 3)) == pytest.approx(0, abs=1e-3)
     assert blind_mpjpe_mm(torch.randn(50, 24, 3)) > 500
+
+
+class TestSampleErrors:
+    """Through the shipped model: what is measured, not how good it is."""
+
+    sample = SynthOcc(BodyModel.load(), load_atlas()).crop("clean", 0)
+
+    @pytest.fixture(scope="class")
+    def model(self):
+        return load()
+
+    def test_true_iuv_needs_nobody_to_be_found(self, model, monkeypatch):
+        monkeypatch.setattr(model.stage1, "find_people", lambda picture: 1 / 0)
+        errors = sample_errors(self.sample, model.stage1, model.stage2, model.body, ("gt",))
+        assert list(errors) == ["gt"] and errors["gt"].mask_iou == 1
+        assert 10 < errors["gt"].mpjpe_mm < 600
+
+    def test_a_perfect_regression_has_no_error(self, model, monkeypatch):
+        answer = Regression(
+            torch.from_numpy(self.sample.rotmats)[None],
+            torch.from_numpy(self.sample.betas)[None],
+            torch.tensor([[1.0, 0.0, 0.0]]),
+        )
+        monkeypatch.setattr(model.stage2, "regress_from", lambda *inputs: answer)
+        errors = sample_errors(self.sample, model.stage1, model.stage2, model.body)
+        for each in errors.values():
+            assert each.mpjpe_mm < 1e-2 and each.pve_mm < 1e-2

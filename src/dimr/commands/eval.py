@@ -1,4 +1,4 @@
-"""`dimr eval`: errors on held-out synthetic people, or the paper's tables on the user's data."""
+"""`dimr eval`: errors on SynthOcc, or the paper's tables on the user's data."""
 
 import json
 from pathlib import Path
@@ -7,22 +7,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dimr.evaluate.tables import Measured, Table
 
 
 def eval(
     protocol: Annotated[
-        str, typer.Argument(help="SYNTH: held-out synthetic people; TABLE1, TABLE2: the paper's.")
+        str,
+        typer.Argument(
+            help="SYNTHOCC: bodies of synthetic people; STAGE1: their correspondence; "
+            "TABLE1, TABLE2: the paper's."
+        ),
     ],
-    count: Annotated[int, typer.Option(help="Test samples of SYNTH.")] = 500,
+    subset: Annotated[
+        list[str] | None,
+        typer.Option(help="SYNTHOCC, STAGE1: one or more; else all (STAGE1: and scenes)."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="SYNTHOCC, STAGE1: first samples of each subset.")
+    ] = None,
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a folder.")
     ] = "open",
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="SYNTH: photos without people, in test/; else procedural.")
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="SYNTHOCC, STAGE1: folder with backgrounds/test and occluders/test: the set "
+            "`photo`; else only what ships."
+        ),
     ] = None,
-    occluders: Annotated[
-        Path | None, typer.Option(help="SYNTH: RGBA cut-outs, in test/; else procedural.")
+    street: Annotated[
+        Path | None,
+        typer.Option(help="STAGE1: street photos with masks (images/, mask/), too."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -32,87 +49,200 @@ def eval(
     doh: Annotated[Path | None, typer.Option("--3doh", help="3DOH50K, if not in ROOT.")] = None,
     ochuman: Annotated[Path | None, typer.Option(help="OCHuman, if not in ROOT.")] = None,
     iuv: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="TABLE1, TABLE2: gt (rendered), predicted (stage 1), files "
-            "(ROOT/<data set>/iuv/<key>.npz)."
+            help="gt (rendered), predicted (stage 1); SYNTHOCC: both unless given; TABLE1, TABLE2: "
+            "gt unless given, or files (ROOT/<data set>/iuv/<key>.npz)."
         ),
-    ] = "gt",
+    ] = None,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
 ) -> None:
-    """Print errors (mm): MPJPE, PA-MPJPE and PVE."""
-    if protocol == "SYNTH":
-        report = _synthetic(count, weights, backgrounds, occluders)
+    """Print errors: of bodies (mm: MPJPE, PA-MPJPE, PVE) or of stage 1."""
+    if protocol == "SYNTHOCC":
+        report = _synthocc(subset, limit, weights, photos, iuv)
+    elif protocol == "STAGE1":
+        report = _stage1(subset, limit, weights, photos, street)
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}
-        report = _table(protocol, data, given, weights, iuv)
+        report = _table(protocol, data, given, weights, iuv or "gt")
     else:
-        raise ValueError(f"protocol: got {protocol!r}, want SYNTH, TABLE1 or TABLE2")
+        raise ValueError(f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, TABLE1 or TABLE2")
     if json_path is not None:
         from dimr.train.checkpoint import write_atomically
 
         write_atomically(json_path, (json.dumps(report, indent=2) + "\n").encode())
 
 
-def _synthetic(
-    count: int, weights: str, backgrounds: Path | None, occluders: Path | None
+def _synthocc(
+    subsets: list[str] | None,
+    limit: int | None,
+    weights: str,
+    photos: Path | None,
+    iuv: str | None,
 ) -> dict[str, Any]:
-    """Errors with the true and with the predicted IUV."""
-    if count < 1:
-        raise ValueError(f"--count: got {count}, want at least 1")
+    """Errors of bodies, by subset and over all by what can be seen."""
+    if iuv not in (None, "gt", "predicted"):
+        raise ValueError(f"--iuv: got {iuv!r}, want gt or predicted")
 
     import numpy as np
     import torch
     from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
-    from dimr.data.synthetic.people import SyntheticPeople
+    from dimr.data.synthetic.synthocc import NUM_CROPS, SUBSETS, SynthOcc
     from dimr.evaluate.synthetic import blind_mpjpe_mm, group_means, sample_errors
     from dimr.predict import load
 
+    chosen, count = _chosen(subsets, list(SUBSETS)), _count(limit, NUM_CROPS)
     model = load(weights)
-    people = SyntheticPeople(
-        model.body,
-        model.atlas,
-        size=model.stage1.crop_size,
-        backgrounds=backgrounds and backgrounds / "test",
-        occluders=occluders and occluders / "test",
-        split="test",
-    )
-    errors: dict[str, list] = {"gt": [], "predicted": []}
+    benchmark = SynthOcc(model.body, model.atlas, "test", photos)
+    kinds = ("gt", "predicted") if iuv is None else (iuv,)
+    errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
     joints_m = []
-    bars = Console(stderr=True)
-    with Progress(console=bars, disable=not bars.is_terminal) as progress:
-        for index in progress.track(range(count), description="test people"):
-            sample = people.crop_sample(index)
+    for name in chosen:
+        for number in _progress(range(count), name):
+            sample = benchmark.crop(name, number)
             joints_m.append(sample.joints_m)
-            of_sample = sample_errors(sample, model.stage1, model.stage2, model.body)
-            for name, values in of_sample.items():
-                errors[name].append(values)
+            of_sample = sample_errors(sample, model.stage1, model.stage2, model.body, kinds)
+            for kind, values in of_sample.items():
+                errors[kind].setdefault(name, []).append(values)
     blind = blind_mpjpe_mm(torch.from_numpy(np.stack(joints_m)))
 
-    table = Table("people", "n", "IUV", "MPJPE", "PA-MPJPE", "PVE", "mask IoU")
-    report = {"protocol": "SYNTH", "count": count, "weights": weights, "blind_mpjpe_mm": blind}
-    for name in ("gt", "predicted"):
-        for group, (number, means) in group_means(errors[name]).items():
+    columns = ("MPJPE", "PA-MPJPE", "PVE", "mask IoU")
+    table = Table("people", "n", "IUV", *columns)
+    report: dict[str, Any] = {
+        **_about("SYNTHOCC", weights, photos, count),
+        "blind_mpjpe_mm": blind,
+    }
+    for kind in kinds:
+        everybody = [one for each in errors[kind].values() for one in each]
+        rows = {name: group_means(each)["all"] for name, each in errors[kind].items()}
+        for name, (number, means) in (rows | group_means(everybody)).items():
+            cells = (means.mpjpe_mm, means.pa_mpjpe_mm, means.pve_mm)
             table.add_row(
-                group,
-                str(number),
                 name,
-                f"{means.mpjpe_mm:.1f}",
-                f"{means.pa_mpjpe_mm:.1f}",
-                f"{means.pve_mm:.1f}",
+                str(number),
+                kind,
+                *(f"{each:.1f}" for each in cells),
                 f"{means.mask_iou:.3f}",
             )
-            report.setdefault(name, {})[group] = {"n": number, **means._asdict()}
+            report.setdefault(kind, {})[name] = {"n": number, **means._asdict()}
     console = Console(width=90)
     console.print(table)
     console.print(f"always the mean pose: MPJPE {blind:.1f} mm")
     return report
+
+
+def _stage1(
+    subsets: list[str] | None,
+    limit: int | None,
+    weights: str,
+    photos: Path | None,
+    street: Path | None,
+) -> dict[str, Any]:
+    """Scores of stage 1 by subset, of whole scenes, and of street photos."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dimr.data.synthetic.synthocc import NUM_CROPS, NUM_SCENES, SCENES, SUBSETS, SynthOcc
+    from dimr.evaluate.correspondence import (
+        average_precision,
+        mean_scores,
+        score_crop,
+        score_scene,
+        score_street,
+    )
+    from dimr.evaluate.geodesic import Geodesics
+    from dimr.predict import load
+
+    chosen = _chosen(subsets, [*SUBSETS, SCENES])
+    model = load(weights)
+    geodesics = Geodesics(model.body.v_template.numpy(), model.body.faces.numpy())
+    benchmark = SynthOcc(model.body, model.atlas, "test", photos)
+    report = _about("STAGE1", weights, photos, _count(limit, NUM_CROPS))
+    console = Console(width=110)
+    scores = {
+        name: [
+            score_crop(benchmark.crop(name, number), model.stage1, model.atlas, geodesics)
+            for number in _progress(range(_count(limit, NUM_CROPS)), name)
+        ]
+        for name in chosen
+        if name != SCENES
+    }
+    if scores:
+        table = Table(
+            "people",
+            "n",
+            "found",
+            "mask IoU",
+            "within 5 cm",
+            "GPS",
+            "wrong side",
+            "torso",
+            "limbs",
+        )
+        for name, means in mean_scores(scores).items():
+            cells = [f"{value:.3f}" for key, value in means.items() if key != "n"]
+            table.add_row(name, str(means["n"]), *cells)
+            report.setdefault("crops", {})[name] = means
+        console.print(table)
+    if SCENES in chosen:
+        results = [
+            score_scene(benchmark.scene(number), model.stage1)
+            for number in _progress(range(_count(limit, NUM_SCENES)), SCENES)
+        ]
+        report[SCENES] = {
+            "n": len(results),
+            "ap50": average_precision(results),
+            "ap50_hidden": average_precision(results, hidden_only=True),
+        }
+        console.print(
+            f"{len(results)} scenes: AP at mask IoU .5 {report[SCENES]['ap50']:.3f}, of people "
+            f"more than half hidden {report[SCENES]['ap50_hidden']:.3f}"
+        )
+    if street is not None:
+        report["street"] = score_street(street, model.stage1, limit)
+        console.print(f"street photos: {report['street']}")
+    return report
+
+
+def _about(protocol: str, weights: str, photos: Path | None, count: int) -> dict[str, Any]:
+    """What a result depends on."""
+    from dimr.evaluate.tables import files_hash
+    from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, weights_folder
+
+    folder = weights_folder(weights)
+    return {
+        "protocol": protocol,
+        "weights": weights,
+        "weights_hash": files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
+        "set": "shipped" if photos is None else "photo",
+        "per_subset": count,
+    }
+
+
+def _chosen(given: list[str] | None, known: list[str]) -> list[str]:
+    for name in given or ():
+        if name not in known:
+            raise ValueError(f"--subset: got {name!r}, want one of {', '.join(known)}")
+    return given or known
+
+
+def _count(limit: int | None, most: int) -> int:
+    if limit is not None and limit < 1:
+        raise ValueError(f"--limit: got {limit}, want at least 1")
+    return most if limit is None else min(limit, most)
+
+
+def _progress(numbers: range, name: str) -> "Iterable[int]":
+    from rich.console import Console
+    from rich.progress import track
+
+    bars = Console(stderr=True)
+    return track(numbers, description=name, console=bars, disable=not bars.is_terminal)
 
 
 def _table(

@@ -5,7 +5,8 @@ picture, the one whose mask fits the target best is looked at again, and its IUV
 the picture. Somebody who is not found has no pixels: mask IoU 0, no surface point right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ from dimr.data.synthetic.samples import CropSample, SceneSample
 from dimr.evaluate.geodesic import Geodesics, geodesic_point_similarity
 from dimr.evaluate.synthetic import mask_iou
 from dimr.image.crop import crop_picture, full_to_crop
+from dimr.image.load import load_picture
 from dimr.surface.atlas import Atlas
-from dimr.surface.parts import MIRROR_DENSEPOSE
+from dimr.surface.parts import TORSO, compare_sides
 from dimr.types import Detection, Iuv
 
 RIGHT_M = 0.05
@@ -27,11 +29,6 @@ MIN_IOU = 0.1
 AP_IOU = 0.5
 SMALLEST_PX = 48
 """Visible people whose box is smaller than this are neither asked for nor held against anybody."""
-TORSO = (1, 2)
-"""DensePose's back and front of the torso."""
-SIDE_OF_PART = np.sign(MIRROR_DENSEPOSE - np.arange(25))
-SIDE_OF_PART[[23, 24]] = 0
-"""1, -1: parts of left and right limbs; 0: no side, or halves of one thing (the head)."""
 
 
 class CorrespondenceScore(NamedTuple):
@@ -119,7 +116,8 @@ def score_crop(
         np.einsum("nk,nkc->nc", bary, corners), position[labelled].astype(np.float64)
     )
     sides = compare_sides(atlas.densepose_of_face[face].astype(np.int64), part[labelled])
-    torso, limb = sides[part[labelled] <= 2], sides[part[labelled] > 2]
+    is_torso = np.isin(part[labelled], TORSO)
+    torso, limb = sides[is_torso], sides[~is_torso]
     return CorrespondenceScore(
         True,
         yaw_deg,
@@ -131,16 +129,6 @@ def score_crop(
         _share_wrong(torso),
         _share_wrong(limb),
     )
-
-
-def compare_sides(found: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """-1 where a DensePose part is on the opposite side of the true one, 1 on the same, 0 neither.
-
-    Sides: front and back of the torso; left and right of arms, hands, legs and feet.
-    """
-    both_torso = np.isin(found, TORSO) & np.isin(part, TORSO)
-    limbs = SIDE_OF_PART[found] * SIDE_OF_PART[part]
-    return np.where(both_torso, np.where(found == part, 1, -1), limbs)
 
 
 def best_fit(found: Sequence[Detection], mask: Bool[np.ndarray, "H W"]) -> Detection | None:
@@ -206,6 +194,74 @@ def average_precision(results: Sequence[SceneResult], hidden_only: bool = False)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     recall = np.concatenate([[0], true / wanted])
     return float((np.diff(recall) * precision).sum())
+
+
+MEANT = ("found", "mask_iou", "right_share", "gps", "wrong_side", "wrong_torso", "wrong_limb")
+YAWS = {
+    "faces the camera (yaw < 45)": (0.0, 45.0),
+    "sideways (45-135)": (45.0, 135.0),
+    "faces away (> 135)": (135.0, 181.0),
+}
+
+
+def mean_scores(
+    scores: Mapping[str, Sequence[CorrespondenceScore]],
+) -> dict[str, dict[str, float]]:
+    """Means of each subset, then of everybody by yaw and by whether the face is in sight."""
+    everybody = [one for each in scores.values() for one in each]
+    groups = dict(scores)
+    for name, (low, high) in YAWS.items():
+        groups[name] = [one for one in everybody if low <= abs(one.yaw_deg) < high]
+    groups["face in sight"] = [one for one in everybody if one.face_visible]
+    groups["face not in sight"] = [one for one in everybody if not one.face_visible]
+    means = {}
+    for name, group in groups.items():
+        if group:
+            values = {key: [float(getattr(one, key)) for one in group] for key in MEANT}
+            means[name] = {"n": len(group)} | {key: _mean(each) for key, each in values.items()}
+    return means
+
+
+STREET_VALIDATION = 1
+"""Street photos whose number has this remainder by 20 are for validation."""
+
+
+def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict[str, float]:
+    """Mask IoU of the surest person on photos of one person (Clothing Co-Parsing's crops).
+
+    Args:
+        folder: with images/ID.jpg and mask/ID.png; ID % 20 == 1 are taken.
+        stage1: as shipped or trained.
+        limit: first photos only.
+
+    Raises:
+        ValueError: no such photo is there.
+    """
+    numbers = sorted(
+        path.stem
+        for path in (folder / "mask").glob("*.png")
+        if path.stem.isdigit() and int(path.stem) % 20 == STREET_VALIDATION
+    )[:limit]
+    if not numbers:
+        raise ValueError(f"street: {folder} has no masks mask/ID.png with ID % 20 == 1")
+    ious = []
+    for number in numbers:
+        picture = load_picture(folder / "images" / f"{number}.jpg")
+        truth = load_picture(folder / "mask" / f"{number}.png")[..., 0] > 0
+        found = stage1.find_people(picture)
+        size = picture.shape[0], picture.shape[1]
+        mask = look_at(stage1, picture, found[0], size).mask if found else np.zeros(size, bool)
+        ious.append(mask_iou(mask, truth))
+    return {
+        "n": len(ious),
+        "mask_iou": float(np.mean(ious)),
+        "found": float(np.mean(np.array(ious) > 0)),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _share_wrong(sides: np.ndarray) -> float:

@@ -1,9 +1,9 @@
-"""Errors on held-out synthetic people: first version of SynthOcc.
+"""Errors of recovered bodies on SynthOcc, by subset and by how much of the person can be seen.
 
-The generator's test samples (their own seeds, backgrounds and occluders), grouped by how much of
-the person can be seen. `dimr eval SYNTH` prints the table.
+`dimr eval SYNTHOCC` prints the table.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +16,10 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
-from dimr.image.crop import CORRESPONDENCE_STRIDE, picture_to_tensor
+from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
-from dimr.types import Detection, Iuv, Regression
+from dimr.surface.iuv import crop_iuv, resize_iuv
+from dimr.types import Detection, Regression
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -92,27 +93,46 @@ def detection_at(
 
 @torch.inference_mode()
 def sample_errors(
-    sample: CropSample, stage1: Stage1, stage2: Dimr, body: BodyModel
+    sample: CropSample,
+    stage1: Stage1,
+    stage2: Dimr,
+    body: BodyModel,
+    kinds: Sequence[str] = ("gt", "predicted"),
 ) -> dict[str, PersonErrors]:
-    """Errors of one test crop, with the true IUV ("gt") and with stage 1's ("predicted")."""
-    features = stage1.encode(sample.image)
-    chosen = choose_detection(stage1.find_people(sample.image), sample)
-    side = sample.image.shape[0] // CORRESPONDENCE_STRIDE
-    marker = torch.nn.functional.adaptive_avg_pool2d(
-        torch.from_numpy(chosen.mask).float()[None, None], side
-    )
-    iuvs = {"gt": sample.iuv, "predicted": stage1.refine(features, marker)}
-    image = picture_to_tensor(sample.image)
+    """Errors of one test person, with the true IUV ("gt") and with stage 1's ("predicted").
+
+    The sample is a picture like any other: people are found on it and cropped as in `predict`.
+    With the true IUV the crop is that of the true visible pixels.
+    """
+    side = sample.image.shape[0]
+    truth = resize_iuv(sample.iuv, (side, side))
     errors = {}
-    for name, iuv in iuvs.items():
-        regression = stage2.regress_from(
-            features.maps, torch.from_numpy(iuv.mask)[None], torch.from_numpy(iuv.uv)[None], image
+    for name in kinds:
+        person = (
+            mask_to_detection(1.0, truth.mask)
+            if name == "gt"
+            else choose_detection(stage1.find_people(sample.image), sample)
         )
-        errors[name] = _errors(sample, iuv, regression, body)
+        crop = stage1.refine_crop(person)
+        picture = crop_picture(sample.image, crop)
+        features = stage1.encode(picture)
+        true_iuv = crop_iuv(truth, crop)
+        iuv = (
+            true_iuv if name == "gt" else stage1.refine(features, stage1.marker(person.mask, crop))
+        )
+        regression = stage2.regress_from(
+            features.maps,
+            torch.from_numpy(iuv.mask)[None],
+            torch.from_numpy(iuv.uv)[None],
+            picture_to_tensor(picture),
+        )
+        errors[name] = _errors(sample, mask_iou(iuv.mask, true_iuv.mask), regression, body)
     return errors
 
 
-def _errors(sample: CropSample, iuv: Iuv, regression: Regression, body: BodyModel) -> PersonErrors:
+def _errors(
+    sample: CropSample, iou: float, regression: Regression, body: BodyModel
+) -> PersonErrors:
     found = body(regression.rotmats, regression.betas)
     truth = body(torch.from_numpy(sample.rotmats)[None], torch.from_numpy(sample.betas)[None])
     joints, target = found.joints_m, truth.joints_m
@@ -123,7 +143,7 @@ def _errors(sample: CropSample, iuv: Iuv, regression: Regression, body: BodyMode
         float(mpjpe_mm(joints, target)),
         float(pa_mpjpe_mm(joints, target)),
         float(pve_mm(*vertices, joints[:, 0], target[:, 0])),
-        mask_iou(iuv.mask, sample.iuv.mask),
+        iou,
     )
 
 

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_matrix
 from dimr.surface.atlas import Atlas
 from dimr.surface.parts import NUM_PARTS
 from dimr.surface.raster import RasterResult
-from dimr.types import Iuv
+from dimr.types import Crop, Iuv
 
 SEEN_RESOLUTION = 64
 """Side, in texels, of the map on which seen surface is counted."""

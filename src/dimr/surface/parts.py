@@ -23,6 +23,12 @@ MIRROR_DENSEPOSE = np.array(
     [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23]
 )
 
+TORSO = (1, 2)
+LIMB_SIDE = np.sign(MIRROR_DENSEPOSE - np.arange(25))
+LIMB_SIDE[[23, 24]] = 0
+"""By DensePose part: 1 and -1 for the two sides of arms, hands, legs and feet; 0 for the others,
+the head's halves too."""
+
 # SMPL joint -> DensePose part on the (back, front) of the body; the head splits left / right
 _DENSEPOSE_BACK_FRONT = {
     **dict.fromkeys((0, 3, 6, 9, 13, 14), (1, 2)),
@@ -84,3 +90,14 @@ def _smooth_normals(
             np.add.at(spread, faces[:, corner], mean)
         normal = spread / np.maximum(np.linalg.norm(spread, axis=1, keepdims=True), 1e-30)
     return normal
+
+
+def compare_sides(
+    found: Int[np.ndarray, "*N"], part: Int[np.ndarray, "*N"]
+) -> Int[np.ndarray, "*N"]:
+    """-1 where a DensePose part is on the opposite side of the true one, 1 on the same, 0 neither.
+
+    Sides: front and back of the torso; left and right of arms, hands, legs and feet.
+    """
+    both_torso = np.isin(found, TORSO) & np.isin(part, TORSO)
+    return np.where(both_torso, np.where(found == part, 1, -1), LIMB_SIDE[found] * LIMB_SIDE[part])

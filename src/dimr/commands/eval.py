@@ -274,7 +274,7 @@ def _table(
         console.print(f"{protocol}: {reason}", markup=False, soft_wrap=True)
     if iuv == "gt" and "3dpw" in datasets_of(table) and not _has_masks(root):
         console.print(
-            "3DPW has no masks, so its IUVs show hidden skin, too; ROOT/3dpw/masks/<key>.png helps",
+            "3DPW has no masks, so its IUVs show hidden skin too; ROOT/3dpw/masks/<key>.png helps",
             markup=False,
             soft_wrap=True,
         )

@@ -2,14 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny import TinyEncoder
 
 from data.real import writers
+from dimr.correspondence.iuv_window import iuv_to_window, windows_bytes
 from dimr.network.dimr import HeadSize
 from dimr.train.recipes import Run, surface_of
 from dimr.train.weights import new_stage2, save_model
+from dimr.types import Iuv
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,25 @@ def test_folders_may_lie_elsewhere(run, root, tmp_path):
     assert "3doh: missing" in out
 
 
+def test_iuvs_may_come_from_the_users_stage_1(run, root, open_atlas, tmp_path):
+    """A folder of IUVs of whole pictures: in each, the person whose box fits is taken."""
+    folder = tmp_path / "iuvs"
+    folder.mkdir()
+    for picture in (root / "3doh").rglob("*.jpg"):
+        width, height = Image.open(picture).size
+        mask = np.zeros((height, width), bool)
+        mask[height // 4 : -height // 4, width // 4 : -width // 4] = True
+        iuv = Iuv(mask, 0.4 * np.stack([mask, mask], axis=-1).astype(np.float32))
+        packed = windows_bytes([iuv_to_window(iuv)], (width, height), open_atlas)
+        (folder / f"{picture.stem}.npz").write_bytes(packed)
+    assert list(folder.iterdir())
+    path = tmp_path / "table.json"
+    code, _, err = run("eval", "TABLE1", "--3doh", root / "3doh", "--iuv", folder, "--json", path)
+    assert code == 0, err
+    stored = json.loads(path.read_text())
+    assert stored["results"]["3DOH"]["num"] == 3 and stored["iuv"] == str(folder)
+
+
 def test_without_data_the_printed_table_remains(run):
     code, out, _ = run("eval", "TABLE2")
     assert code == 0 and "DIMR (GT IUV) (published)" in out and "give --data ROOT" in out
@@ -77,7 +100,7 @@ def test_without_data_the_printed_table_remains(run):
 
 def test_refusals(run, root, whole_model):
     code, _, err = run("eval", "TABLE9")
-    assert code == 1 and "want SYNTH, TABLE1 or TABLE2" in err
+    assert code == 1 and "want SYNTHOCC, STAGE1, TABLE1 or TABLE2" in err
     chosen = ("--data", root, "--weights", whole_model)
     code, _, err = run("eval", "TABLE2", *chosen, "--iuv", "predicted")
     assert code == 1 and "no stage 1 of its own" in err

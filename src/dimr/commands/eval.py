@@ -51,9 +51,13 @@ def eval(
     iuv: Annotated[
         str | None,
         typer.Option(
-            help="gt (rendered), predicted (stage 1); SYNTHOCC: both unless given; TABLE1, TABLE2: "
-            "gt unless given, or files (ROOT/<data set>/iuv/<key>.npz)."
+            help="gt (rendered) or predicted (stage 1); SYNTHOCC: both unless given; TABLE1, "
+            "TABLE2: gt unless given, or files (ROOT/<data set>/iuv/<key>.npz), or DensePose's "
+            "results or model (docs/iuv.md)."
         ),
+    ] = None,
+    iuv_table: Annotated[
+        Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
     ] = None,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
@@ -67,7 +71,7 @@ def eval(
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}
-        report = _table(protocol, data, given, weights, iuv or "gt")
+        report = _table(protocol, data, given, weights, iuv or "gt", iuv_table)
     else:
         raise ValueError(f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, TABLE1 or TABLE2")
     if json_path is not None:
@@ -246,7 +250,12 @@ def _progress(numbers: range, name: str) -> "Iterable[int]":
 
 
 def _table(
-    name: str, root: Path | None, folders: dict[str, Path], weights: str, iuv: str
+    name: str,
+    root: Path | None,
+    folders: dict[str, Path],
+    weights: str,
+    iuv: str,
+    iuv_table: Path | None,
 ) -> dict[str, Any]:
     from rich.console import Console
 
@@ -259,7 +268,7 @@ def _table(
         _print_table(console, table, None, "")
         console.print("ours: nothing to measure; give --data ROOT (docs/licensed.md)")
         return {"table": name, "published": {method: list(row) for method, row in table.rows}}
-    model = load_real_model(weights, root, iuv)
+    model = load_real_model(weights, root, iuv, iuv_table)
     measured = measure(
         table,
         root,

@@ -206,7 +206,7 @@ YAWS = {
 
 def mean_scores(
     scores: Mapping[str, Sequence[CorrespondenceScore]],
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | int]]:
     """Means of each subset, then of everybody by yaw and by whether the face is in sight."""
     everybody = [one for each in scores.values() for one in each]
     groups = dict(scores)
@@ -226,7 +226,9 @@ STREET_VALIDATION = 1
 """Street photos whose number has this remainder by 20 are for validation."""
 
 
-def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict[str, float]:
+def score_street(
+    folder: Path, stage1: Stage1, limit: int | None = None
+) -> dict[str, float | int]:
     """Mask IoU of the surest person on photos of one person (Clothing Co-Parsing's crops).
 
     Args:

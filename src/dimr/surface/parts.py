@@ -5,7 +5,7 @@ skinning weights to one label a face. DensePose numbers its parts 1..24; 0 is it
 """
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float, Int, Int8, Integer
 
 NUM_PARTS = 24
 
@@ -93,8 +93,8 @@ def _smooth_normals(
 
 
 def compare_sides(
-    found: Int[np.ndarray, "*N"], part: Int[np.ndarray, "*N"]
-) -> Int[np.ndarray, "*N"]:
+    found: Integer[np.ndarray, "*N"], part: Integer[np.ndarray, "*N"]
+) -> Integer[np.ndarray, "*N"]:
     """-1 where a DensePose part is on the opposite side of the true one, 1 on the same, 0 neither.
 
     Sides: front and back of the torso; left and right of arms, hands, legs and feet.

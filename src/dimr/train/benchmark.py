@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dimr.body.model import BodyModel
+from dimr.correspondence.iuv_sources import Target, open_source
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.real.labels import IuvOf, file_iuv
 from dimr.data.real.layout import with_iuv, with_mask
@@ -19,9 +20,11 @@ from dimr.evaluate.real import (
     recover_with,
     rendered_iuv,
     rendered_on_other_body,
+    source_iuv,
 )
 from dimr.evaluate.tables import files_hash
-from dimr.surface.atlas import load_atlas
+from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.uv_table import load_table
 from dimr.train.weights import (
     MODEL_FILE,
     STAGE1_FILE,
@@ -45,19 +48,22 @@ class RealModel(NamedTuple):
     """Real data sets that the weights have seen."""
 
 
-def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
+def load_real_model(
+    weights: str, root: Path | None, iuv: str, iuv_table: Path | None = None
+) -> RealModel:
     """Loads weights for real data.
 
     Args:
         weights: a shipped set or a folder.
         root: the user's files; without `body` in it the open body stands for SMPL.
-        iuv: of `IUV_CHOICES`.
+        iuv: of `IUV_CHOICES`, or the path of DensePose's results or model (docs/iuv.md).
+        iuv_table: of `dimr iuv table`, where those are in DensePose's coordinates.
 
     Raises:
         ValueError: if weights, bodies and the kind of IUV do not go together.
     """
-    if iuv not in IUV_CHOICES:
-        raise ValueError(f"--iuv: got {iuv!r}, want one of {', '.join(IUV_CHOICES)}")
+    if iuv not in IUV_CHOICES and not Path(iuv).exists():
+        raise ValueError(f"--iuv: got {iuv!r}, want one of {', '.join(IUV_CHOICES)}, or a path")
     folder = weights_folder(weights)
     body_root = root if root is not None and (root / "body").is_dir() else None
     bodies = Bodies.load(body_root)
@@ -67,20 +73,23 @@ def load_real_model(weights: str, root: Path | None, iuv: str) -> RealModel:
         model, card = load_model(folder, bodies.neutral, atlas)
         if iuv == "predicted":
             raise ValueError(
-                "--iuv predicted: this model has no stage 1 of its own; want gt or files"
+                "--iuv predicted: this model has no stage 1 of its own; want gt, files or a path"
             )
-        source = masks(rendered_iuv(bodies, atlas)) if iuv == "gt" else _files(root)
+        if iuv == "gt":
+            source = masks(rendered_iuv(bodies, atlas))
+        else:
+            source = _given(iuv, root, iuv_table, atlas)
         recover = recover_with(model, source, card["crop_size"])
         hashed = files_hash([folder / MODEL_FILE])
         return RealModel(recover, bodies, hashed, tuple(card["data"]))
     body, atlas = BodyModel.load(None), load_atlas(None)
     stage1, stage2 = load_stages(folder, body, atlas)
-    if iuv == "files":
-        source = _files(root)
-    elif iuv == "predicted":
+    if iuv == "predicted":
         source = predicted_iuv(stage1)
-    else:
+    elif iuv == "gt":
         source = masks(rendered_on_other_body(body, atlas))
+    else:
+        source = _given(iuv, root, iuv_table, atlas)
     return RealModel(
         recover_with(stage2, source, stage1.crop_size),
         bodies._replace(predicted=body),
@@ -96,7 +105,11 @@ def _with_masks(root: Path | None) -> Callable[[IuvOf], IuvOf]:
     return lambda iuv_of: lambda record, crop, size: iuv_of(with_mask(record, root), crop, size)
 
 
-def _files(root: Path | None) -> IuvOf:
+def _given(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> IuvOf:
+    """The user's IUVs: a file for each record, or people of whole pictures to choose from."""
+    if iuv != "files":
+        target = Target(atlas, None if table is None else load_table(table, atlas))
+        return source_iuv(open_source(Path(iuv), target))
     if root is None:
         raise ValueError("--iuv files: needs --data ROOT, below which they lie")
     return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)

@@ -17,6 +17,7 @@ from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import box_to_crop
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.iuv import crop_iuv
 from dimr.surface.render import render_iuv
 from dimr.types import Crop, Detection, Iuv, Regression
 
@@ -100,7 +101,7 @@ class PerfectStage1(Stage1):
         whose = next(
             p for p in self.people if p.iuv.mask is self.marked or p.detection.mask is self.marked
         )
-        return predict._crop_iuv(whose.iuv, self.crops[-1])
+        return crop_iuv(whose.iuv, self.crops[-1])
 
 
 class PerfectStage2(Dimr):
@@ -117,7 +118,7 @@ class PerfectStage2(Dimr):
         stage1 = self.stage1[0]
         crop = stage1.crops[-1]
         for person in stage1.people:
-            if np.array_equal(predict._crop_iuv(person.iuv, crop).mask, mask[0].numpy()):
+            if np.array_equal(crop_iuv(person.iuv, crop).mask, mask[0].numpy()):
                 return person.regression(crop)
         raise AssertionError("nobody known is in this crop")
 

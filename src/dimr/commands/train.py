@@ -1,7 +1,7 @@
 """`dimr train RECIPE`: train a stage, resumably; on synthetic people or the user's data sets."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 import typer
 
@@ -34,8 +34,15 @@ def train(
         typer.Option(metavar="ROOT", help="Your data sets and bodies (docs/licensed.md); paper."),
     ] = None,
     iuv: Annotated[
-        str, typer.Option(help="gt: rendered; files: ROOT/<data set>/iuv/<key>.npz; paper.")
+        str,
+        typer.Option(
+            help="Of paper: gt (rendered), files (ROOT/<data set>/iuv/<key>.npz), or DensePose's "
+            "results or model (docs/iuv.md)."
+        ),
     ] = "gt",
+    iuv_table: Annotated[
+        Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Of all processes together, in place of 128; paper.")
     ] = None,
@@ -56,8 +63,8 @@ def train(
     for name, folder in (("--backgrounds", backgrounds), ("--occluders", occluders)):
         if folder is not None and not (folder / "train").is_dir():
             raise ValueError(f"{name}: {folder} has no folder train/")
-    if iuv not in ("gt", "files"):
-        raise ValueError(f"--iuv: got {iuv!r}, want gt or files")
+    if iuv not in ("gt", "files") and not Path(iuv).exists():
+        raise ValueError(f"--iuv: got {iuv!r}, want gt, files or a path")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     run = Run(
@@ -72,7 +79,8 @@ def train(
         workers=workers,
         seed=seed,
         data=data,
-        iuv=cast(Literal["gt", "files"], iuv),
+        iuv=iuv,
+        iuv_table=iuv_table,
         batch_size=batch_size,
         device=start_processes(device),
     )

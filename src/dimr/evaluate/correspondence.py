@@ -226,9 +226,7 @@ STREET_VALIDATION = 1
 """Street photos whose number has this remainder by 20 are for validation."""
 
 
-def score_street(
-    folder: Path, stage1: Stage1, limit: int | None = None
-) -> dict[str, float | int]:
+def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict[str, float | int]:
     """Mask IoU of the surest person on photos of one person (Clothing Co-Parsing's crops).
 
     Args:

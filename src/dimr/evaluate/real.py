@@ -17,10 +17,12 @@ from torch import nn
 
 from dimr.body.camera import project_weak
 from dimr.body.model import BodyModel
+from dimr.correspondence.iuv_sources import Target, open_source
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
-from dimr.data.real.labels import IuvOf, record_iuv, record_pose
+from dimr.data.real.labels import IuvOf, file_iuv, record_iuv, record_pose
+from dimr.data.real.layout import with_iuv
 from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
 from dimr.evaluate.protocols import METRICS_3D, body_errors
@@ -37,6 +39,7 @@ from dimr.image.crop import (
 from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import warp_iuv
 from dimr.surface.raster import rasterize
+from dimr.surface.uv_table import load_table
 from dimr.types import Crop, Iuv
 
 MAX_NAMED = 20
@@ -256,6 +259,26 @@ def source_iuv(source: PeopleSource) -> IuvOf:
         return warp_iuv(full, crop_matrix(window), (size, size))
 
     return iuv_of
+
+
+def given_iuv(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> IuvOf:
+    """The user's IUVs: a file for each record, or people of whole pictures to choose from.
+
+    Args:
+        iuv: "files", or the path of DensePose's results or model (docs/iuv.md).
+        root: the user's files, with <data set>/iuv/<key>.npz below.
+        table: of `dimr iuv table`, where a path's results are in DensePose's coordinates.
+        atlas: where places are wanted.
+
+    Raises:
+        ValueError: neither, or files without a root.
+    """
+    if iuv != "files":
+        target = Target(atlas, None if table is None else load_table(table, atlas))
+        return source_iuv(open_source(Path(iuv), target))
+    if root is None:
+        raise ValueError("--iuv files: needs --data ROOT, below which they lie")
+    return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)
 
 
 def _box(record: Record) -> Float[np.ndarray, "4"]:

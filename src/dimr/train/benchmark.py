@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dimr.body.model import BodyModel
-from dimr.correspondence.iuv_sources import Target, open_source
 from dimr.data.real.bodies import Bodies, load_surface_map
-from dimr.data.real.labels import IuvOf, file_iuv
-from dimr.data.real.layout import with_iuv, with_mask
+from dimr.data.real.labels import IuvOf
+from dimr.data.real.layout import with_mask
 from dimr.evaluate.real import (
     Recover,
+    given_iuv,
     predicted_iuv,
     recover_with,
     rendered_iuv,
     rendered_on_other_body,
-    source_iuv,
 )
 from dimr.evaluate.tables import files_hash
-from dimr.surface.atlas import Atlas, load_atlas
-from dimr.surface.uv_table import load_table
+from dimr.surface.atlas import load_atlas
 from dimr.train.weights import (
     MODEL_FILE,
     STAGE1_FILE,
@@ -78,7 +76,7 @@ def load_real_model(
         if iuv == "gt":
             source = masks(rendered_iuv(bodies, atlas))
         else:
-            source = _given(iuv, root, iuv_table, atlas)
+            source = given_iuv(iuv, root, iuv_table, atlas)
         recover = recover_with(model, source, card["crop_size"])
         hashed = files_hash([folder / MODEL_FILE])
         return RealModel(recover, bodies, hashed, tuple(card["data"]))
@@ -89,7 +87,7 @@ def load_real_model(
     elif iuv == "gt":
         source = masks(rendered_on_other_body(body, atlas))
     else:
-        source = _given(iuv, root, iuv_table, atlas)
+        source = given_iuv(iuv, root, iuv_table, atlas)
     return RealModel(
         recover_with(stage2, source, stage1.crop_size),
         bodies._replace(predicted=body),
@@ -103,13 +101,3 @@ def _with_masks(root: Path | None) -> Callable[[IuvOf], IuvOf]:
     if root is None:
         return lambda iuv_of: iuv_of
     return lambda iuv_of: lambda record, crop, size: iuv_of(with_mask(record, root), crop, size)
-
-
-def _given(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> IuvOf:
-    """The user's IUVs: a file for each record, or people of whole pictures to choose from."""
-    if iuv != "files":
-        target = Target(atlas, None if table is None else load_table(table, atlas))
-        return source_iuv(open_source(Path(iuv), target))
-    if root is None:
-        raise ValueError("--iuv files: needs --data ROOT, below which they lie")
-    return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)

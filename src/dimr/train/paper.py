@@ -24,20 +24,20 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from dimr.body.camera import spin_to_weak
 from dimr.body.model import BodyModel
 from dimr.data.occlusion import OcclusionSettings, load_voc_objects
-from dimr.data.real.labels import IuvOf, file_iuv, record_iuv
+from dimr.data.real.labels import IuvOf, record_iuv
 from dimr.data.real.layout import (
     HRNET,
     MEAN_POSE,
     VOC,
     dataset_folder,
     open_dataset,
-    with_iuv,
     with_mask,
 )
 from dimr.data.real.mixture import Augmentation, RealSamples
 from dimr.data.real.record import Records
 from dimr.encoder.hrnet import HrnetEncoder
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
+from dimr.evaluate.real import given_iuv
 from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import PAPER_SIZE, Dimr, HeadSize
 from dimr.surface.atlas import Atlas
@@ -281,9 +281,9 @@ def start_from_mean(regress: nn.Module, path: Path) -> None:
 
 
 def training_iuv(run: Run, body: BodyModel, atlas: Atlas) -> IuvOf:
-    """Rendered from the data sets' parameters and masks, or the user's files."""
+    """Rendered from the data sets' parameters and masks, or the user's own."""
     root = run.data
     assert root is not None
-    if run.iuv == "files":
-        return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)
+    if run.iuv != "gt":
+        return given_iuv(run.iuv, root, run.iuv_table, atlas)
     return lambda record, crop, size: record_iuv(with_mask(record, root), body, atlas, crop, size)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -68,8 +68,11 @@ class Run:
     seed: int = 0
     data: Path | None = None
     """Folder of the user's data sets and bodies (recipe paper), see `dimr.data.real.layout`."""
-    iuv: Literal["gt", "files"] = "gt"
-    """Where the recipe `paper` takes the IUV from: rendered, or the user's files."""
+    iuv: str = "gt"
+    """Where the recipe `paper` takes the IUV from: "gt" (rendered), "files", or the path of
+    DensePose's results or model."""
+    iuv_table: Path | None = None
+    """Of `dimr iuv table`, for DensePose's coordinates."""
     batch_size: int | None = None
     """Of the recipe `paper`; None: the paper's."""
     device: str = "cpu"

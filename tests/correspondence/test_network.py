@@ -2,13 +2,20 @@ import pytest
 import torch
 
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
-from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder
+from dimr.encoder.blazepose import BlazePose
+
+CENTRES_M = torch.arange(72.0).reshape(24, 3)
+
+
+def build(**sizes) -> CorrespondenceNet:
+    pose = BlazePose()
+    return CorrespondenceNet(pose.encoder, pose.landmarks.summary, CENTRES_M, **sizes)
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return CorrespondenceNet(BlazePoseEncoder(), STRIDE2_CHANNELS).eval()
+    return build().eval()
 
 
 @pytest.mark.parametrize("size", [128, 192])
@@ -17,7 +24,7 @@ def test_maps_are_at_half_of_the_input(network, size):
         maps = network(torch.rand(2, 3, size, size), torch.zeros(2, 1, size // 2, size // 2))
     assert maps.person.shape == (2, size // 2, size // 2)
     assert maps.part.shape == (2, NUM_PARTS, size // 2, size // 2)
-    assert maps.position_m.shape == (2, 3, size // 2, size // 2)
+    assert maps.position_m.shape == (2, NUM_PARTS, 3, size // 2, size // 2)
     assert maps.offset.shape == (2, 2, size // 2, size // 2)
     assert maps.centre.shape == (2, size // 4, size // 4)
 
@@ -48,4 +55,23 @@ def test_marker_changes_the_answer_and_every_parameter_learns(network):
 
 def test_widths_must_match_the_levels():
     with pytest.raises(ValueError, match="widths: got 2 values, want 5"):
-        CorrespondenceNet(BlazePoseEncoder(), STRIDE2_CHANNELS, (8, 8))
+        build(widths=(8, 8))
+
+
+def test_a_head_that_says_nothing_gives_the_middle_of_each_part(network):
+    network = build()
+    torch.nn.init.zeros_(network.heads.weight)
+    torch.nn.init.zeros_(network.heads.bias)
+    maps = network(torch.rand(1, 3, 128, 128), torch.zeros(1, 1, 64, 64))
+    assert torch.equal(maps.position_m[0, :, :, 5, 7], CENTRES_M)
+
+
+def test_a_mark_in_one_corner_is_known_in_the_other(network):
+    """Attention: without it the corner is out of reach of the marker's convolutions."""
+    image, marker = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 128, 128)
+    with torch.no_grad():
+        features = network.encoder.features(image)
+        before = network.context(features.stride32, features.top, marker)
+        marker[..., :16, :16] = 1
+        after = network.context(features.stride32, features.top, marker)
+    assert (before - after)[0, :, -1, -1].abs().max() > 1e-4

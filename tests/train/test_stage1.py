@@ -72,7 +72,11 @@ def perfect_batch():
     logits = torch.where(visible, 20.0, -20.0)
     part_logits = torch.nn.functional.one_hot(part, 25)[..., 1:].permute(0, 3, 1, 2) * 40.0
     maps = CorrespondenceMaps(
-        logits, part_logits, position, torch.where(centre == 1, 20.0, -20.0), offset
+        logits,
+        part_logits,
+        position[:, None].repeat(1, 24, 1, 1, 1),
+        torch.where(centre == 1, 20.0, -20.0),
+        offset,
     )
     return maps, batch
 
@@ -91,7 +95,9 @@ class TestStage1Loss:
     def test_surface_of_hidden_pixels_costs_nothing(self):
         maps, batch = perfect_batch()
         hidden = ~batch["visible"][:, None]
-        noise = maps._replace(position_m=maps.position_m + 5 * hidden, part=maps.part + 9 * hidden)
+        noise = maps._replace(
+            position_m=maps.position_m + 5 * hidden[:, None], part=maps.part + 9 * hidden
+        )
         loss = stage1_loss(noise, batch, Stage1Weights())
         assert loss.terms["position"] == pytest.approx(0, abs=1e-6)
         assert loss.terms["part"] == pytest.approx(0, abs=1e-5)
@@ -103,6 +109,13 @@ class TestStage1Loss:
             maps._replace(centre=-maps.centre, offset=-maps.offset), batch, Stage1Weights()
         )
         assert loss.terms["centre"] == 0 and loss.terms["offset"] == 0
+
+    def test_position_of_other_parts_costs_nothing(self):
+        maps, batch = perfect_batch()
+        others = torch.arange(1, 25) != 5
+        noise = maps._replace(position_m=maps.position_m + 5 * others[None, :, None, None, None])
+        loss = stage1_loss(noise, batch, Stage1Weights())
+        assert loss.terms["position"] == pytest.approx(0, abs=1e-6)
 
     def test_nobody_visible_is_finite(self):
         maps, batch = perfect_batch()

@@ -9,7 +9,7 @@ from typing import no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
 from dimr.surface.atlas import Atlas
 from dimr.types import Iuv
@@ -25,6 +25,12 @@ class SurfaceTable:
     """Texels of part p are rows start[p] .. start[p + 1]."""
     position_m: Float[np.ndarray, "T 3"]
     uv: Float[np.ndarray, "T 2"]
+
+    @property
+    def part_centres_m(self) -> Float32[np.ndarray, "24 3"]:
+        """Mean position of the texels of each part."""
+        ranges = zip(self.start[1:-1], self.start[2:], strict=True)
+        return np.stack([self.position_m[slice(*each)].mean(0) for each in ranges])
 
 
 def surface_table(atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"]) -> SurfaceTable:
@@ -60,11 +66,11 @@ def _nearest_texels(part, position_m, start, table_m):
 def embedding_to_iuv(
     person: Float[np.ndarray, "h w"],
     part: Float[np.ndarray, "24 h w"],
-    position_m: Float[np.ndarray, "3 h w"],
+    position_m: Float[np.ndarray, "24 3 h w"],
     table: SurfaceTable,
     threshold: float = 0.5,
 ) -> Iuv:
-    """Iuv of one crop from probabilities `person`, `part` (softmax) and rest-pose positions.
+    """Iuv of one crop from probabilities `person`, `part` (softmax) and positions given the part.
 
     The confidence of a pixel is the probability that it shows the person times that of its part.
     """
@@ -72,8 +78,10 @@ def embedding_to_iuv(
     best_part = part.argmax(0)
     uv = np.zeros((*mask.shape, 2), np.float32)
     if mask.any():
-        positions = np.ascontiguousarray(position_m.transpose(1, 2, 0)[mask], dtype=np.float32)
-        nearest = _nearest_texels(best_part[mask] + 1, positions, table.start, table.position_m)
+        rows, cols = np.nonzero(mask)
+        chosen = best_part[rows, cols]
+        positions = position_m[chosen, :, rows, cols].astype(np.float32)  # [N, 3]
+        nearest = _nearest_texels(chosen + 1, positions, table.start, table.position_m)
         uv[mask] = table.uv[nearest]
     confidence = np.where(mask, person * part.max(0), 0).astype(np.float32)
     return Iuv(mask, uv, confidence)

@@ -8,17 +8,24 @@ The surface is described by a DensePose part (which side of which limb: a choice
 averaged) and by the rest-pose position of the surface point (smooth: no jumps at UV seams).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dimr.encoder.blazepose import BlazePoseEncoder
+from dimr.encoder.blazepose import (
+    LANDMARK_CHANNELS,
+    STRIDE2_CHANNELS,
+    BlazePoseEncoder,
+    Pyramid,
+)
 
 NUM_PARTS = 24
 NORM_GROUPS = 8
+POSITION_SCALE_M = 0.2
+"""Unit of the position head: about half of a part's length."""
 
 
 class CorrespondenceMaps(NamedTuple):
@@ -28,8 +35,9 @@ class CorrespondenceMaps(NamedTuple):
     """Logit: a visible person (the marked one, if one is marked)."""
     part: Float[Tensor, "B 24 h w"]
     """Logits of DensePose parts 1..24."""
-    position_m: Float[Tensor, "B 3 h w"]
-    """Rest-pose position of the surface point in the body frame, metres."""
+    position_m: Float[Tensor, "B 24 3 h w"]
+    """Rest-pose position of the surface point in the body frame, metres, for each part that the
+    pixel may show: what is on the left arm need not be averaged with what is on the right one."""
     centre: Float[Tensor, "B c d"]
     """Logit: centre of a person's visible pixels."""
     offset: Float[Tensor, "B 2 h w"]
@@ -49,7 +57,7 @@ class MergeBlock(nn.Module):
             nn.Conv2d(lateral_channels, width, 1), nn.GroupNorm(NORM_GROUPS, width)
         )
         self.marker = nn.Conv2d(1, width, 3, padding=1)
-        self.top = nn.Conv2d(in_channels, width, 1) if in_channels else None
+        self.top = nn.Conv2d(in_channels, width, 1)
         self.conv = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
@@ -57,14 +65,50 @@ class MergeBlock(nn.Module):
             nn.ReLU(),
         )
 
-    def forward(self, lateral: Tensor, marker: Tensor, top: Tensor | None) -> Tensor:
+    def forward(self, lateral: Tensor, marker: Tensor, top: Tensor) -> Tensor:
         """Returns a map at the lateral's resolution."""
         size = lateral.shape[-2:]
         merged = self.lateral(lateral)
         merged = merged + self.marker(functional.interpolate(marker, size, mode="area"))
-        if self.top is not None and top is not None:
-            merged = merged + functional.interpolate(self.top(top), size, mode="bilinear")
+        merged = merged + functional.interpolate(self.top(top), size, mode="bilinear")
         return self.conv(merged)
+
+
+class Context(nn.Module):
+    """Self-attention over the whole picture at the coarsest stride.
+
+    Which way a person faces is decided by a few places (face, feet, how limbs overlap) and has to
+    be known everywhere on the body. The original network's landmark branch, which tells left from
+    right on photographs, joins in.
+
+    Args:
+        channels: of the coarsest map.
+        width: of the tokens.
+        layers: of attention.
+        landmarks: layers of a `LandmarkBranch` up to its summary.
+    """
+
+    def __init__(self, channels: int, width: int, layers: int, landmarks: nn.Module) -> None:
+        super().__init__()
+        self.landmarks = landmarks
+        self.enter = nn.Conv2d(channels + 1 + LANDMARK_CHANNELS, width, 1)
+        self.place = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        layer = nn.TransformerEncoderLayer(
+            width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(
+            layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+
+    def forward(self, coarse: Float[Tensor, "B C h w"], top: Tensor, marker: Tensor) -> Tensor:
+        """(B, width, h, w): what each place is, knowing all others."""
+        height, width = coarse.shape[-2:]
+        marker = functional.interpolate(marker, (height, width), mode="area")
+        about = functional.interpolate(self.landmarks(top), (height, width), mode="bilinear")
+        tokens = self.enter(torch.cat([coarse, marker.to(coarse.dtype), about], dim=1))
+        tokens = tokens + self.place(tokens)
+        attended = self.layers(tokens.flatten(2).transpose(1, 2))
+        return attended.transpose(1, 2).unflatten(2, (height, width))
 
 
 class CorrespondenceNet(nn.Module):
@@ -72,14 +116,20 @@ class CorrespondenceNet(nn.Module):
 
     Args:
         encoder: its `features` start with a stride-2 map and go on with its pyramid.
+        landmarks: see `Context`.
+        part_centres_m: (24, 3) middle of each DensePose part's surface in the rest pose.
         detail_channels: channels of the encoder's stride-2 map.
+        context: width and number of the attention layers.
         widths: channels of the decoder from stride 2 to the coarsest level.
     """
 
     def __init__(
         self,
         encoder: BlazePoseEncoder,
-        detail_channels: int = 16,
+        landmarks: nn.Module,
+        part_centres_m: Float[Tensor, "24 3"],
+        detail_channels: int = STRIDE2_CHANNELS,
+        context: tuple[int, int] = (128, 2),
         widths: tuple[int, ...] = (32, 64, 64, 64, 96),
     ) -> None:
         super().__init__()
@@ -87,11 +137,13 @@ class CorrespondenceNet(nn.Module):
         laterals = (detail_channels, *encoder.channels)
         if len(widths) != len(laterals):
             raise ValueError(f"widths: got {len(widths)} values, want {len(laterals)}")
-        tops = (*widths[1:], 0)
+        tops = (*widths[1:], context[0])
+        self.context = Context(laterals[-1], *context, landmarks)
+        self.register_buffer("part_centres_m", part_centres_m[..., None, None])
         self.blocks = nn.ModuleList(
             MergeBlock(*channels) for channels in zip(laterals, tops, widths, strict=True)
         )
-        self.heads = nn.Conv2d(widths[0], 1 + NUM_PARTS + 3 + 2, 1)
+        self.heads = nn.Conv2d(widths[0], 1 + NUM_PARTS + 3 * NUM_PARTS + 2, 1)
         self.centre_head = nn.Conv2d(widths[1], 1, 1)
         assert self.centre_head.bias is not None
         nn.init.constant_(self.centre_head.bias, -4.0)  # centres are rare pixels
@@ -99,25 +151,25 @@ class CorrespondenceNet(nn.Module):
     def forward(
         self, image: Float[Tensor, "B 3 H W"], marker: Float[Tensor, "B 1 h w"]
     ) -> CorrespondenceMaps:
-        """Encode and decode; H and W divisible by the coarsest stride."""
+        """Encode and decode; H and W at least 128 and divisible by the coarsest stride."""
         return self.decode(self.encoder.features(image), marker)
 
-    def decode(
-        self, features: Sequence[Tensor], marker: Float[Tensor, "B 1 h w"]
-    ) -> CorrespondenceMaps:
+    def decode(self, features: Pyramid, marker: Float[Tensor, "B 1 h w"]) -> CorrespondenceMaps:
         """Maps from encoder features that were computed already.
 
         Args:
-            features: the encoder's stride-2 map followed by its pyramid, fine to coarse.
+            features: the encoder's.
             marker: zeros for "everybody", a rough mask in [0, 1] for one person.
         """
-        top, stride_4 = None, None
+        top = self.context(features.stride32, features.top, marker)
+        stride_4 = top
         for level in range(len(self.blocks) - 1, -1, -1):
             top = self.blocks[level](features[level], marker, top)
             if level == 1:
                 stride_4 = top
         maps = self.heads(top)
-        person, part, position, offset = maps.split([1, NUM_PARTS, 3, 2], dim=1)
+        person, part, position, offset = maps.split([1, NUM_PARTS, 3 * NUM_PARTS, 2], dim=1)
+        position = self.part_centres_m + POSITION_SCALE_M * position.unflatten(1, (NUM_PARTS, 3))
         return CorrespondenceMaps(
             person=person[:, 0],
             part=part,

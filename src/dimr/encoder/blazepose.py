@@ -101,9 +101,22 @@ def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1)
 
 
-def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that filters every channel by itself; padded alike on all sides."""
-    return nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels)
+class Depthwise(nn.Conv2d):
+    """A convolution that filters every channel by itself.
+
+    Padded alike on all sides, so that only the stride changes the size, unless `padding` is given.
+    Under bfloat16 autocast it computes in float32: CPUs gain nothing from bfloat16 here, and its
+    backward pass is several times slower.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1, padding: int | None = None):
+        padding = kernel // 2 if padding is None else padding
+        super().__init__(channels, channels, kernel, stride, padding, groups=channels)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Filtered features in the precision of the input."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float()).to(input.dtype)
 
 
 def relu6() -> nn.ReLU6:
@@ -120,7 +133,7 @@ class Separable(nn.Sequential):
     """Depthwise 3 x 3, then 1 x 1 to another width, both activated: the joints of the network."""
 
     def __init__(self, inputs: int, outputs: int):
-        super().__init__(depthwise(inputs, 3), relu6(), pointwise(inputs, outputs), relu6())
+        super().__init__(Depthwise(inputs, 3), relu6(), pointwise(inputs, outputs), relu6())
 
 
 class InvertedResidual(nn.Module):
@@ -129,7 +142,7 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, block: Block):
         super().__init__()
         self.expand = pointwise(inputs, block.hidden)
-        self.filter = depthwise(block.hidden, block.kernel, block.stride)
+        self.filter = Depthwise(block.hidden, block.kernel, block.stride)
         self.project = pointwise(block.hidden, block.out)
         self.activation = relu6()
         self.keeps_shape = inputs == block.out and block.stride == 1
@@ -150,7 +163,7 @@ class Refine(nn.Module):
         # The original halves with TensorFlow's SAME padding: at even sizes only the end is padded.
         self.halve = stride == 2
         padding = 0 if self.halve else 1
-        self.filter = nn.Conv2d(channels, channels, 3, stride, padding, groups=channels)
+        self.filter = Depthwise(channels, 3, stride, padding)
         self.mix = pointwise(channels, channels)
         self.activation = relu6()
 
@@ -176,7 +189,7 @@ class BlazePoseEncoder(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, 24, 3, stride=2, padding=1),
             relu6(),
-            depthwise(24, 3),
+            Depthwise(24, 3),
             relu6(),
             pointwise(24, STRIDE2_CHANNELS),
         )
@@ -191,7 +204,7 @@ class BlazePoseEncoder(nn.Module):
             self.stages.append(stage)
             stage_widths.append(width)
         self.top = nn.Sequential(
-            pointwise(width, TOP_CHANNELS), relu6(), depthwise(TOP_CHANNELS, 3), relu6()
+            pointwise(width, TOP_CHANNELS), relu6(), Depthwise(TOP_CHANNELS, 3), relu6()
         )
         lateral_inputs = (*stage_widths[:3], TOP_CHANNELS)
         self.laterals = nn.ModuleList(
@@ -265,11 +278,19 @@ class LandmarkBranch(nn.Module):
         self.world_landmarks = nn.Conv2d(width, NUM_LANDMARKS * 3, 2)
         self.presence = nn.Conv2d(width, 1, 2)
 
+    @property
+    def summary(self) -> nn.Sequential:
+        """Top features -> a coarse summary of the body, of which the outputs are linear.
+
+        Other sizes than 8 x 8 will do here.
+        """
+        return nn.Sequential(self.narrow, self.refine)
+
     def forward(
         self, top: Float[Tensor, "B 864 8 8"]
     ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
         """Landmarks (pixels and logits), world landmarks (metres), presence (probability)."""
-        summary = self.refine(self.narrow(top))  # [B, 288, 2, 2]
+        summary = self.summary(top)  # [B, 288, 2, 2]
         return (
             self.landmarks(summary).view(-1, NUM_LANDMARKS, 5),
             self.world_landmarks(summary).view(-1, NUM_LANDMARKS, 3),

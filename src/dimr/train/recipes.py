@@ -24,6 +24,7 @@ from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.synthetic.people import Split, SyntheticPeople
+from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import load_checkpoint, load_weights
@@ -172,7 +173,7 @@ def _data_of(run: Run) -> str:
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 1 from the person-pretrained encoder."""
-    return _train_correspondence("stage1", new_stage1_network(), run, body, atlas, {})
+    return _train_correspondence("stage1", new_stage1_network(body, atlas), run, body, atlas, {})
 
 
 def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -211,7 +212,7 @@ def _train_correspondence(
 def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 2's head on IUVs alone. The encoder takes no part."""
     size = HeadSize()
-    model = new_stage2("dimr", new_stage1_network().encoder, body, atlas, size)
+    model = new_stage2("dimr", BlazePoseEncoder.pretrained(), body, atlas, size)
     task = GeometryTask(
         model,
         body,

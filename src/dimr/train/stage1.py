@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
+from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
 from dimr.train.markers import rough_marker
 
@@ -114,6 +115,12 @@ def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (per_picture * weight).sum() / weight.sum().clamp_min(1)
 
 
+def of_part(position_m: Tensor, part: Tensor) -> Float[Tensor, "B 3 h w"]:
+    """Positions of one DensePose part (1..24; background reads part 1) of each pixel."""
+    index = (part - 1).clamp_min(0)[:, None, None].expand(-1, 1, 3, -1, -1)
+    return position_m.gather(1, index)[:, 0]
+
+
 def stage1_loss(
     maps: CorrespondenceMaps, batch: dict[str, Tensor], weights: Stage1Weights
 ) -> StepLoss:
@@ -123,7 +130,7 @@ def stage1_loss(
     person = functional.binary_cross_entropy_with_logits(maps.person, visible)
     part = functional.cross_entropy(maps.part, batch["part"] - 1, ignore_index=-1, reduction="sum")
     part = part / num_visible
-    gap = (maps.position_m - batch["position_m"]).abs().sum(1)
+    gap = (of_part(maps.position_m, batch["part"]) - batch["position_m"]).abs().sum(1)
     position = (gap * visible).sum() / num_visible
     scene = batch["is_scene"]
     centre = centre_loss(maps.centre, batch["centre"], scene)
@@ -160,6 +167,7 @@ class Stage1Task:
         encoder_rate: float = 0.1,
         num_validation: int = 256,
         weights: Stage1Weights | None = None,
+        bf16: bool = True,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -167,6 +175,7 @@ class Stage1Task:
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()
+        self.bf16 = bf16
         # Stem and first stages see edges and textures: they need no tuning, and their backward
         # pass at high resolution is the most expensive one.
         for frozen in (network.encoder.stem, *network.encoder.stages[:2]):
@@ -188,7 +197,9 @@ class Stage1Task:
 
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
         image = pictures_to_tensor(batch["image"])
-        return model(image.contiguous(memory_format=torch.channels_last), batch["marker"])
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
+            maps = model(image.contiguous(memory_format=torch.channels_last), batch["marker"])
+        return CorrespondenceMaps(*(each.float() for each in maps))
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
         """Loss of one batch."""
@@ -197,7 +208,8 @@ class Stage1Task:
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mask IoU, part accuracy, share of points within 5 cm; score = what is missing."""
-        sums = {"iou": [], "part": [], "near": [], "loss": []}
+        names = ("iou", "part", "near", "wrong_side", "loss")
+        sums: dict[str, list[float]] = {name: [] for name in names}
         for batch in DataLoader(self.validation, batch_size=16):
             maps = self._maps(model, batch)
             sums["loss"].append(float(stage1_loss(maps, batch, self.weights).total))
@@ -205,9 +217,13 @@ class Stage1Task:
             found = maps.person > 0
             union = (found | visible).sum((1, 2))
             sums["iou"] += ((found & visible).sum((1, 2)) / union)[union > 0].tolist()
-            right = (maps.part.argmax(1) == batch["part"] - 1)[visible]
-            sums["part"] += right.float().tolist()
-            gap = torch.linalg.norm(maps.position_m - batch["position_m"], dim=1)[visible]
+            part = maps.part.argmax(1) + 1
+            sums["part"] += (part == batch["part"])[visible].float().tolist()
+            sides = compare_sides(part[visible].numpy(), batch["part"][visible].numpy())
+            sums["wrong_side"] += (sides < 0).tolist()
+            gap = torch.linalg.norm(of_part(maps.position_m, part) - batch["position_m"], dim=1)[
+                visible
+            ]
             sums["near"] += (gap < NEAR_M).float().tolist()
         means = {name: float(np.mean(values)) for name, values in sums.items()}
         return means | {"score": 3 - means["iou"] - means["part"] - means["near"]}

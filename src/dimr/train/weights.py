@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dimr.assets import asset_path
@@ -16,8 +17,7 @@ from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
-from dimr.encoder import build_encoder
-from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePose, BlazePoseEncoder
+from dimr.encoder.blazepose import BlazePose
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
@@ -46,12 +46,13 @@ def weights_folder(name: str | Path) -> Path:
         ) from error
 
 
-def new_stage1_network(encoder: str = "compact") -> CorrespondenceNet:
-    """Pretrained encoder, fresh decoder."""
-    built = build_encoder(encoder)
-    if not isinstance(built, BlazePoseEncoder):
-        raise ValueError(f"encoder: stage 1 needs 'compact', got {encoder!r}")
-    return CorrespondenceNet(built, STRIDE2_CHANNELS)
+def new_stage1_network(body: BodyModel, atlas: Atlas) -> CorrespondenceNet:
+    """Pretrained encoder and landmark layers, fresh decoder."""
+    table = surface_table(atlas, body.v_template.cpu().numpy())
+    pretrained = BlazePose.pretrained()
+    return CorrespondenceNet(
+        pretrained.encoder, pretrained.landmarks.summary, torch.from_numpy(table.part_centres_m)
+    )
 
 
 def new_stage2(
@@ -114,8 +115,8 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
     """The correspondence network of a folder of weights."""
     path = folder / STAGE1_FILE
     state, card = load_weights(path)
-    check_card(card, path, stage="stage1", **belongings(body, atlas))
-    network = new_stage1_network(card["encoder"])
+    check_card(card, path, stage="stage1", encoder="compact", **belongings(body, atlas))
+    network = new_stage1_network(body, atlas)
     _load_state(network, state, path)
     return network
 

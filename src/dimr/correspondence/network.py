@@ -91,6 +91,8 @@ class Context(nn.Module):
     def __init__(self, channels: int, width: int, layers: int, landmarks: nn.Module) -> None:
         super().__init__()
         self.landmarks = landmarks
+        self.norm_coarse = nn.GroupNorm(NORM_GROUPS, channels)
+        self.norm_landmarks = nn.GroupNorm(NORM_GROUPS, LANDMARK_CHANNELS)
         self.enter = nn.Conv2d(channels + 1 + LANDMARK_CHANNELS, width, 1)
         self.place = nn.Conv2d(width, width, 3, padding=1, groups=width)
         layer = nn.TransformerEncoderLayer(
@@ -104,8 +106,10 @@ class Context(nn.Module):
         """(B, width, h, w): what each place is, knowing all others."""
         height, width = coarse.shape[-2:]
         marker = functional.interpolate(marker, (height, width), mode="area")
-        about = functional.interpolate(self.landmarks(top), (height, width), mode="bilinear")
-        tokens = self.enter(torch.cat([coarse, marker.to(coarse.dtype), about], dim=1))
+        about = self.norm_landmarks(self.landmarks(top))
+        about = functional.interpolate(about, (height, width), mode="bilinear")
+        inputs = [self.norm_coarse(coarse), marker.to(coarse.dtype), about]
+        tokens = self.enter(torch.cat(inputs, dim=1))
         tokens = tokens + self.place(tokens)
         attended = self.layers(tokens.flatten(2).transpose(1, 2))
         return attended.transpose(1, 2).unflatten(2, (height, width))

@@ -30,6 +30,12 @@ class FuseFeatures(nn.Module):
             self.feature_gain = nn.Conv2d(width, width, kernel_size=1, bias=False)
             nn.init.zeros_(self.feature_gain.weight)
 
+    def silence(self) -> None:
+        """Makes F_img zero again, as `zero_start` leaves it."""
+        if self.feature_gain is None:
+            raise ValueError("this head was built without a zero start")
+        nn.init.zeros_(self.feature_gain.weight)
+
     def forward(self, maps: Sequence[Float[Tensor, "B _ _ _"]]) -> Float[Tensor, "B C h w"]:
         """Maps fine to coarse -> F_img with the finest map's height and width."""
         if len(maps) != len(self.project):

@@ -2,7 +2,8 @@
 
     stage1            correspondence network, from the person-pretrained encoder
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
-    stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1
+    stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
+                      from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
     paper             the paper's own: HRNet on real data sets (`dimr.train.paper`)
 
@@ -57,7 +58,8 @@ class Run:
     stage1: Path | None = None
     """Folder with the weights of stage 1 (recipes stage1_decoder and stage2)."""
     geometry: Path | None = None
-    """Folder with the weights of a head trained by stage2_geometry (recipe stage2)."""
+    """Folder with the weights of a head trained by stage2_geometry (recipe stage2), or of any head
+    to go on from (recipe stage2_geometry)."""
     steps: int | None = None
     """Updates; None takes the recipe's own number."""
     max_minutes: float | None = None
@@ -210,9 +212,15 @@ def _train_correspondence(
 
 
 def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """Stage 2's head on IUVs alone. The encoder takes no part."""
-    size = HeadSize()
-    model = new_stage2("dimr", BlazePoseEncoder.pretrained(), body, atlas, size)
+    """Stage 2's head on IUVs alone, fresh or from an earlier one. The encoder takes no part."""
+    encoder, about = BlazePoseEncoder.pretrained(), {"data": "IUVs alone"}
+    if run.geometry is None:
+        size = HeadSize()
+        model = new_stage2("dimr", encoder, body, atlas, size)
+    else:
+        model, size, before = load_stage2(run.geometry, encoder, body, atlas)
+        model.fuse.silence()  # what it knows of pictures belongs to another encoder
+        about["goes_on_from"] = _history(before)
     task = GeometryTask(
         model,
         body,
@@ -220,7 +228,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
-    return _train_head("stage2_geometry", task, size, run, atlas, {"data": "IUVs alone"})
+    return _train_head("stage2_geometry", task, size, run, atlas, about)
 
 
 def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:

@@ -32,6 +32,19 @@ def test_zero_start_is_zero_but_learns():
     assert fuse.feature_gain.weight.grad.any()
 
 
+def test_silenced_features_are_zero_again_and_may_learn_again():
+    fuse = FuseFeatures((4,), 5)
+    torch.nn.init.ones_(fuse.feature_gain.weight)
+    maps = [torch.rand(1, 4, 3, 3)]
+    assert fuse(maps).any()
+    fuse.silence()
+    fused = fuse(maps)
+    fused.sum().backward()
+    assert not fused.any() and fuse.feature_gain.weight.grad.any()
+    with pytest.raises(ValueError, match="without a zero start"):
+        FuseFeatures((4,), 5, zero_start=False).silence()
+
+
 def test_refuses_another_number_of_maps():
     with pytest.raises(ValueError, match="maps: got 1, want 2"):
         FuseFeatures((4, 6), 5)([torch.rand(1, 4, 8, 8)])

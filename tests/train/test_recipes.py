@@ -92,6 +92,19 @@ def test_a_decoder_that_goes_on_leaves_the_shared_encoder_alone(trained, body, a
     assert card["recipe"] == "stage1_decoder"
 
 
+def test_a_head_goes_on_from_another_without_its_features(trained, body, atlas, tmp_path):
+    run = Run(folder=tmp_path, geometry=trained, steps=1, validation=2)
+    train_stage2_geometry(run, body, atlas)
+    after, card = load_weights(tmp_path / "weights" / STAGE2_FILE)
+    assert card["recipe"] == "stage2_geometry"
+    assert card["goes_on_from"]["recipe"] == "stage2"
+    assert card["goes_on_from"]["goes_on_from"]["recipe"] == "stage2_geometry"
+    assert not after["fuse.feature_gain.weight"].any()
+    before, _ = load_weights(trained / STAGE2_FILE)
+    gap = (after["regress.hidden.weight"] - before["regress.hidden.weight"]).abs().max()
+    assert 0 < gap < 0.1
+
+
 def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):
     with pytest.raises(ValueError, match="--stage1, --geometry"):
         train_stage2(Run(folder=tmp_path), body, atlas)

@@ -12,7 +12,7 @@ from dimr.body.camera import PerspectiveCamera, default_focal_px, fit_weak, full
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1
+from dimr.correspondence.stage1 import CropFeatures, Stage1
 from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import box_to_crop
 from dimr.network.dimr import Dimr
@@ -83,21 +83,22 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(self, picture: np.ndarray) -> Pyramid:
+    def encode(self, picture: np.ndarray) -> CropFeatures:
         assert picture.shape == (192, 192, 3)
         self.passes += 1
-        return Pyramid(
+        pyramid = Pyramid(
             *(
                 torch.full((1, channels, 192 // stride, 192 // stride), float(stride))
                 for channels, stride in ((16, 2), (48, 4), (48, 8), (48, 16), (144, 32), (864, 32))
             )
         )
+        return CropFeatures(pyramid, None)
 
     def marker(self, mask: np.ndarray, crop: Crop) -> torch.Tensor:
         self.marked = mask
         return torch.zeros(1, 1, 96, 96)
 
-    def refine(self, features: Pyramid, marker: torch.Tensor) -> Iuv:
+    def refine(self, features: CropFeatures, marker: torch.Tensor) -> Iuv:
         whose = next(
             p for p in self.people if p.iuv.mask is self.marked or p.detection.mask is self.marked
         )

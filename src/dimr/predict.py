@@ -18,8 +18,7 @@ from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_transl
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1
-from dimr.encoder.blazepose import Pyramid
+from dimr.correspondence.stage1 import CropFeatures, Stage1
 from dimr.image.crop import (
     crop_picture,
     picture_centre_px,
@@ -95,7 +94,7 @@ class Model:
         return self._place(detection, crop, iuv, regression, camera)
 
     def _regress(
-        self, cropped: UInt8[np.ndarray, "S S 3"], features: Pyramid, iuv: Iuv
+        self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
     ) -> Regression:
         """Stage 2 on a crop whose encoder features stage 1 has already."""
         image = picture_to_tensor(cropped).to(self.stage1.device)

@@ -39,11 +39,11 @@ def test_decoding_shared_features_equals_the_whole_network(network):
 
 
 def test_marker_changes_the_answer_and_every_parameter_learns(network):
-    image = torch.rand(1, 3, 128, 128)
+    image, pose = torch.rand(1, 3, 128, 128), torch.rand(1, 39, 8)
     marker = torch.zeros(1, 1, 64, 64)
-    first = network(image, marker)
+    first = network(image, marker, pose)
     marker[..., 20:40, 20:40] = 1
-    assert not torch.equal(first.person, network(image, marker).person)
+    assert not torch.equal(first.person, network(image, marker, pose).person)
     sum(maps.square().sum() for maps in first).backward()
     unused = {
         name
@@ -71,7 +71,7 @@ def test_a_mark_in_one_corner_is_known_in_the_other(network):
     image, marker = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 128, 128)
     with torch.no_grad():
         features = network.encoder.features(image)
-        before = network.context(features.stride32, features.top, marker)
+        before = network.context(features.stride32, features.top, marker, None)
         marker[..., :16, :16] = 1
-        after = network.context(features.stride32, features.top, marker)
+        after = network.context(features.stride32, features.top, marker, None)
     assert (before - after)[0, :, -1, -1].abs().max() > 1e-4

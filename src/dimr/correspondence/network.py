@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimr.correspondence.hint import PoseHint
 from dimr.encoder.blazepose import (
     LANDMARK_CHANNELS,
     STRIDE2_CHANNELS,
@@ -24,6 +25,8 @@ from dimr.encoder.blazepose import (
 
 NUM_PARTS = 24
 NORM_GROUPS = 8
+HINT_LEVEL = 2
+"""Level of the pyramid (stride 8) at which the hint's map joins."""
 POSITION_SCALE_M = 0.2
 """Unit of the position head: about half of a part's length."""
 
@@ -102,7 +105,9 @@ class Context(nn.Module):
             layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
 
-    def forward(self, coarse: Float[Tensor, "B C h w"], top: Tensor, marker: Tensor) -> Tensor:
+    def forward(
+        self, coarse: Float[Tensor, "B C h w"], top: Tensor, marker: Tensor, hint: Tensor | None
+    ) -> Tensor:
         """(B, width, h, w): what each place is, knowing all others."""
         height, width = coarse.shape[-2:]
         marker = functional.interpolate(marker, (height, width), mode="area")
@@ -111,6 +116,8 @@ class Context(nn.Module):
         inputs = [self.norm_coarse(coarse), marker.to(coarse.dtype), about]
         tokens = self.enter(torch.cat(inputs, dim=1))
         tokens = tokens + self.place(tokens)
+        if hint is not None:
+            tokens = tokens + hint
         attended = self.layers(tokens.flatten(2).transpose(1, 2))
         return attended.transpose(1, 2).unflatten(2, (height, width))
 
@@ -143,6 +150,7 @@ class CorrespondenceNet(nn.Module):
             raise ValueError(f"widths: got {len(widths)} values, want {len(laterals)}")
         tops = (*widths[1:], context[0])
         self.context = Context(laterals[-1], *context, landmarks)
+        self.hint = PoseHint(context[0], widths[HINT_LEVEL])
         self.register_buffer("part_centres_m", part_centres_m[..., None, None])
         self.blocks = nn.ModuleList(
             MergeBlock(*channels) for channels in zip(laterals, tops, widths, strict=True)
@@ -153,22 +161,36 @@ class CorrespondenceNet(nn.Module):
         nn.init.constant_(self.centre_head.bias, -4.0)  # centres are rare pixels
 
     def forward(
-        self, image: Float[Tensor, "B 3 H W"], marker: Float[Tensor, "B 1 h w"]
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        marker: Float[Tensor, "B 1 h w"],
+        pose: Float[Tensor, "B 39 8"] | None = None,
     ) -> CorrespondenceMaps:
         """Encode and decode; H and W at least 128 and divisible by the coarsest stride."""
-        return self.decode(self.encoder.features(image), marker)
+        return self.decode(self.encoder.features(image), marker, pose)
 
-    def decode(self, features: Pyramid, marker: Float[Tensor, "B 1 h w"]) -> CorrespondenceMaps:
+    def decode(
+        self,
+        features: Pyramid,
+        marker: Float[Tensor, "B 1 h w"],
+        pose: Float[Tensor, "B 39 8"] | None = None,
+    ) -> CorrespondenceMaps:
         """Maps from encoder features that were computed already.
 
         Args:
             features: the encoder's.
             marker: zeros for "everybody", a rough mask in [0, 1] for one person.
+            pose: of `look_at_pose`; zeros, or None, where nobody has looked.
         """
-        top = self.context(features.stride32, features.top, marker)
+        to_tokens = to_map = None
+        if pose is not None:
+            to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
+        top = self.context(features.stride32, features.top, marker, to_tokens)
         stride_4 = top
         for level in range(len(self.blocks) - 1, -1, -1):
             top = self.blocks[level](features[level], marker, top)
+            if level == HINT_LEVEL and to_map is not None:
+                top = top + to_map
             if level == 1:
                 stride_4 = top
         maps = self.heads(top)

@@ -1,6 +1,6 @@
 """Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dimr.correspondence.confirm import confirm, distinct_people
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.people import group_pixels, mask_to_detection
@@ -24,6 +25,19 @@ from dimr.image.crop import (
 from dimr.types import Crop, Detection, Iuv
 
 
+class CropFeatures(NamedTuple):
+    """What stage 1 sees on a batch of crops before anybody is marked."""
+
+    pyramid: Pyramid
+    pose: Float[Tensor, "B 39 8"] | None
+    """Of `look_at_pose`; None without a network that looks."""
+
+    @property
+    def maps(self) -> list[Tensor]:
+        """The encoder's maps, fine to coarse, for stage 2."""
+        return self.pyramid.maps
+
+
 class Stage1:
     """Finds people and reads off which surface they show.
 
@@ -33,7 +47,8 @@ class Stage1:
         crop_size: side of a person's crop, pixels.
         scene_size: side to which a whole picture is reduced to find people.
         margin: side of the crop as a multiple of the person's visible box.
-        confirmer: the network that checks whom the first pass found; None believes it.
+        confirmer: the network that checks whom the first pass found and hints at the pose of
+            whoever is looked at again; None does neither.
     """
 
     def __init__(
@@ -58,9 +73,14 @@ class Stage1:
         return next(self.network.parameters()).device
 
     @torch.inference_mode()
-    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> Pyramid:
-        """The encoder's features of a crop: the pass that both stages share."""
-        return self.network.encoder.features(picture_to_tensor(picture).to(self.device))
+    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> CropFeatures:
+        """What is seen on a crop: the pass that both stages share."""
+        return self.features(picture_to_tensor(picture).to(self.device))
+
+    def features(self, image: Float[Tensor, "B 3 S S"]) -> CropFeatures:
+        """`encode` for a batch."""
+        pose = None if self.confirmer is None else look_at_pose(self.confirmer, image)
+        return CropFeatures(self.network.encoder.features(image), pose)
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
@@ -88,7 +108,9 @@ class Stage1:
         """The first pass: everybody, without a marker."""
         stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
-            self.encode(crop_picture(picture, window)),
+            self.network.encoder.features(
+                picture_to_tensor(crop_picture(picture, window)).to(self.device)
+            ),
             torch.zeros(1, 1, stride_2, stride_2, device=self.device),
         )
         found = group_pixels(
@@ -127,9 +149,9 @@ class Stage1:
         return [window for window in found if window is not None]
 
     @torch.inference_mode()
-    def refine(self, features: Sequence[Tensor], marker: Float[Tensor, "1 1 h w"]) -> Iuv:
+    def refine(self, features: CropFeatures, marker: Float[Tensor, "1 1 h w"]) -> Iuv:
         """The visible surface of the marked person, at half of the crop's resolution."""
-        maps = self.network.decode(features, marker.to(self.device))
+        maps = self.network.decode(features.pyramid, marker.to(self.device), features.pose)
         return embedding_to_iuv(
             maps.person[0].sigmoid().cpu().numpy(),
             maps.part[0].softmax(0).cpu().numpy(),

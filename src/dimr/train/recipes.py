@@ -25,7 +25,7 @@ from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.synthetic.people import Split, SyntheticPeople
-from dimr.encoder.blazepose import BlazePoseEncoder
+from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import load_checkpoint, load_weights
@@ -238,7 +238,8 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
             "stage2 needs the weights of stage1 and stage2_geometry (--stage1, --geometry)"
         )
     network = load_stage1_network(run.stage1, body, atlas)
-    stage1 = Stage1(network, surface_table(atlas, body.v_template.numpy()))
+    table = surface_table(atlas, body.v_template.numpy())
+    stage1 = Stage1(network, table, confirmer=BlazePose.pretrained())
     model, size, before = load_stage2(
         run.geometry, network.encoder, body, atlas, recipe="stage2_geometry"
     )

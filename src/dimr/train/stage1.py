@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
+from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
@@ -176,6 +178,8 @@ class Stage1Task:
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()
         self.bf16 = bf16
+        self.poser = BlazePose.pretrained().eval().requires_grad_(False)
+        self.poser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         # Stem and first stages see edges and textures: they need no tuning, and their backward
         # pass at high resolution is the most expensive one.
         for frozen in (network.encoder.stem, *network.encoder.stages[:2]):
@@ -197,8 +201,11 @@ class Stage1Task:
 
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
         image = pictures_to_tensor(batch["image"])
+        image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
-            maps = model(image.contiguous(memory_format=torch.channels_last), batch["marker"])
+            with torch.no_grad():
+                pose = look_at_pose(self.poser, image) * (1 - batch["is_scene"])[:, None, None]
+            maps = model(image, batch["marker"], pose)
         return CorrespondenceMaps(*(each.float() for each in maps))
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

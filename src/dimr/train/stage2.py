@@ -129,8 +129,8 @@ def stage1_answers(
     stage1: Stage1, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 1 h w"]
 ) -> tuple[list[Tensor], list[Iuv]]:
     """Encoder maps (fine to coarse) and predicted IUVs of a batch of crops."""
-    features = stage1.network.encoder.features(image)
-    maps = stage1.network.decode(features, marker)
+    features = stage1.features(image)
+    maps = stage1.network.decode(features.pyramid, marker, features.pose)
     person, part = maps.person.sigmoid().numpy(), maps.part.softmax(1).numpy()
     position = maps.position_m.numpy()
     iuvs = [

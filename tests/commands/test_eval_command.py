@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+
+def test_bodies_of_synthocc(run, tmp_path):
+    path = tmp_path / "errors.json"
+    chosen = ("--subset", "clean", "--subset", "hug", "--limit", 1, "--json", path)
+    code, out, err = run("eval", "SYNTHOCC", *chosen)
+    assert code == 0, err
+    assert "always the mean pose" in out and "hug" in out
+    report = json.loads(path.read_text())
+    assert report["set"] == "shipped" and len(report["weights_hash"]) == 64
+    assert report["gt"]["clean"]["n"] == 1 and report["gt"]["all"]["n"] == 2
+    assert report["gt"]["clean"]["mask_iou"] == 1 >= report["predicted"]["clean"]["mask_iou"]
+
+
+def test_one_kind_of_iuv(run, tmp_path):
+    path = tmp_path / "errors.json"
+    chosen = ("--subset", "clean", "--limit", 1, "--iuv", "gt", "--json", path)
+    assert run("eval", "SYNTHOCC", *chosen)[0] == 0
+    assert "predicted" not in json.loads(path.read_text())
+
+
+def test_stage_1_on_crops_and_scenes(run, tmp_path):
+    path = tmp_path / "scores.json"
+    chosen = ("--subset", "clean", "--subset", "scenes", "--limit", 1, "--json", path)
+    code, out, err = run("eval", "STAGE1", *chosen)
+    assert code == 0, err
+    report = json.loads(path.read_text())
+    assert 0 <= report["crops"]["clean"]["right_share"] <= 1
+    assert report["scenes"]["n"] == 1 and "AP at mask IoU .5" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("SYNTHOCC", "--subset", "crowd"), "--subset: got 'crowd'"),
+        (("SYNTHOCC", "--subset", "scenes"), "--subset: got 'scenes'"),
+        (("SYNTHOCC", "--limit", "0"), "--limit: got 0"),
+        (("SYNTHOCC", "--iuv", "files"), "--iuv: got 'files'"),
+        (("STAGE1", "--limit", "-3"), "--limit: got -3"),
+        (("STAGE1", "--subset", "scenes", "--photos", "/nowhere"), "photos: /nowhere"),
+        (("SYNTH",), "protocol: got 'SYNTH'"),
+    ],
+)
+def test_refusals(run, words, reason):
+    code, _, err = run("eval", *words)
+    assert code == 1 and reason in err and "Traceback" not in err

@@ -1,7 +1,8 @@
 import numpy as np
 
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1
+from dimr.correspondence.stage1 import SURE, UNCONFIRMED, Stage1
+from dimr.encoder.blazepose import BlazePose
 from dimr.types import Crop, Detection, Iuv
 
 
@@ -39,3 +40,29 @@ def test_find_iuvs_lays_the_second_look_back_onto_the_picture():
     full = window.to_picture((100, 70))
     np.testing.assert_array_equal(full.mask, expected)
     np.testing.assert_allclose(full.uv[expected], [(0.25, 0.75)] * 400)
+
+
+class Crowd(Stage1):
+    """The first pass sees three people; every look of the confirmer ends at the first."""
+
+    def __init__(self, scores) -> None:
+        self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
+        self.scores = scores
+
+    def _candidates(self, picture, window):
+        people = []
+        for number, score in enumerate(self.scores):
+            mask = np.zeros((70, 100), bool)
+            mask[20:40, 30 * number : 30 * number + 20] = True
+            people.append(mask_to_detection(score, mask))
+        return people
+
+
+def test_people_whom_nobody_confirms_count_if_the_first_pass_is_sure(monkeypatch):
+    mask = np.zeros((70, 100), bool)
+    mask[20:42, 0:22] = True
+    first = mask_to_detection(0.95, mask)
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *looked: first)
+    found = Crowd((0.9, 0.8, SURE - 0.01)).find_people(np.zeros((70, 100, 3), np.uint8))
+    assert [person.score for person in found] == [0.95, UNCONFIRMED * 0.8]
+    assert found[1].box_px[0] == 29.5  # the second candidate

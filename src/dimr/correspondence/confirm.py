@@ -69,11 +69,11 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
     """The surest of each group of detections whose masks are much the same."""
     kept: list[Detection] = []
     for person in sorted(found, key=lambda detection: -detection.score):
-        if all(_overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
+        if all(overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
             kept.append(person)
     return kept
 
 
-def _overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:
+def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:
     """Intersection over the smaller of two masks: a part of somebody is not another person."""
     return float((mask & other).sum() / min(mask.sum(), other.sum()))

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from dimr.correspondence.confirm import confirm, distinct_people
+from dimr.correspondence.confirm import SAME_PERSON, confirm, distinct_people, overlap
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
@@ -23,6 +23,11 @@ from dimr.image.crop import (
     uncrop_picture,
 )
 from dimr.types import Crop, Detection, Iuv
+
+SURE = 0.5
+"""Score from which a person of the first pass is believed without confirmation."""
+UNCONFIRMED = 0.6
+"""What the score of such a person is worth, compared with that of a confirmed one."""
 
 
 class CropFeatures(NamedTuple):
@@ -101,8 +106,19 @@ class Stage1:
         windows += [
             box_to_crop(person.box_px, self.scene_size, self.margin) for person in candidates
         ]
-        found = [confirm(self.confirmer, picture, each) for each in windows]
-        return distinct_people([person for person in found if person is not None])
+        looks = [confirm(self.confirmer, picture, each) for each in windows]
+        confirmed = distinct_people([person for person in looks if person is not None])
+        # In a crowd every look may end at the same person: others count if the first pass is sure.
+        alone = [
+            person._replace(score=UNCONFIRMED * person.score)
+            for person in candidates
+            if person.score >= SURE
+        ]
+        return confirmed + [
+            person
+            for person in distinct_people(alone)
+            if all(overlap(person.mask, other.mask) < SAME_PERSON for other in confirmed)
+        ]
 
     def _candidates(self, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> list[Detection]:
         """The first pass: everybody, without a marker."""

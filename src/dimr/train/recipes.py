@@ -93,7 +93,7 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
     """Schedule of a recipe."""
     chosen = {
         "stage1": {
-            "steps": 2000,
+            "steps": 4000,
             "batch_size": 16,
             "learning_rate": 3e-3,
             "clip_norm": 5.0,
@@ -101,7 +101,7 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "validate_every": 250,
         },
         "stage1_decoder": {
-            "steps": 1500,
+            "steps": 2400,
             "batch_size": 16,
             "learning_rate": 2e-3,
             "clip_norm": 5.0,
@@ -114,7 +114,7 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "learning_rate": 1e-3,
             "validate_every": 500,
         },
-        "stage2": {"steps": 600, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
+        "stage2": {"steps": 1000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
     }[recipe]
     if run.steps is not None:
         chosen["steps"] = run.steps

@@ -213,7 +213,8 @@ def _train_correspondence(
 
 def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 2's head on IUVs alone, fresh or from an earlier one. The encoder takes no part."""
-    encoder, about = BlazePoseEncoder.pretrained(), {"data": "IUVs alone"}
+    encoder = BlazePoseEncoder.pretrained()
+    about: dict[str, Any] = {"data": "IUVs alone"}
     if run.geometry is None:
         size = HeadSize()
         model = new_stage2("dimr", encoder, body, atlas, size)

@@ -17,6 +17,7 @@ from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
+from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.variants import build_stage2

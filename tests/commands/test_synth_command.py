@@ -28,6 +28,11 @@ class TestShow:
         run("show", "scenes", "-o", out, "--count", 3, "--columns", 2, "--cell", 64, "--labels")
         assert Image.open(out).size == (128, 256)
 
+    def test_faces(self, tmp_path):
+        out = tmp_path / "sheet.png"
+        result = run("show", "faces", "-o", out, "--count", 1, "--columns", 1)
+        assert result.exit_code == 0, result.output
+
     def test_unknown_subset(self, tmp_path):
         result = run("show", "crowd", "-o", tmp_path / "a.png")
         assert isinstance(result.exception, ValueError) and "subset" in str(result.exception)

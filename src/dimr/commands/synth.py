@@ -16,7 +16,7 @@ synth = typer.Typer(
     no_args_is_help=True,
 )
 
-TRAIN = "train"
+TRAIN, FACES = "train", "faces"
 Split = Annotated[str, typer.Option(help="test or val.")]
 Photos = Annotated[
     Path | None,
@@ -26,7 +26,7 @@ Photos = Annotated[
 
 @synth.command()
 def show(
-    subset: Annotated[str, typer.Argument(help="A subset of SynthOcc, scenes, or train.")],
+    subset: Annotated[str, typer.Argument(help="A subset of SynthOcc, scenes, train, or faces.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write.")],
     count: Annotated[int, typer.Option(help="Samples.")] = 32,
     columns: Annotated[int, typer.Option(help="Samples in a row.")] = 8,
@@ -182,11 +182,15 @@ def _maker(
     from functools import partial
 
     from dimr.body.model import BodyModel
+    from dimr.data.synthetic.config import SyntheticConfig
     from dimr.data.synthetic.people import SyntheticPeople
-    from dimr.data.synthetic.synthocc import SCENES, SynthOcc
+    from dimr.data.synthetic.synthocc import ALONE, SCENES, SynthOcc
     from dimr.surface.atlas import load_atlas
 
     body, atlas = BodyModel.load(None), load_atlas(None)
+    if subset == FACES:
+        config = SyntheticConfig(**ALONE | {"close_up": 1.0}, focus="face", picture_edge=0.0)
+        return SyntheticPeople(body, atlas, split=split, config=config).crop_sample
     if subset == TRAIN:
         people = SyntheticPeople(
             body,

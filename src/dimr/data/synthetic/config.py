@@ -35,6 +35,8 @@ class SyntheticConfig:
     in: the larger, the blurrier the root rotation that can be learnt."""
     close_up: float = 0.3
     """Probability that the detector's box holds a part of the target's body only."""
+    focus: str | None = None
+    """What every close-up is about, one of `staging.FOCUS_PARTS`; None draws it."""
     picture_edge: float = 0.5
     """Probability that a close-up is cut by the picture's edge (black beyond), not by the box."""
     box_scale: tuple[float, float] = (1.05, 1.6)

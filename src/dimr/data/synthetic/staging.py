@@ -33,8 +33,9 @@ FOCUS_PARTS: dict[str, tuple[int, ...]] = {
     "to_knee": (0, 1, 2, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23),
     "legs": (0, 1, 2, 4, 5, 7, 8, 10, 11),
     "feet": (4, 5, 7, 8, 10, 11),
+    "face": (15,),
 }
-"""SMPL parts that a close-up is about."""
+"""SMPL parts that a close-up is about; the last is taken only where the config asks for it."""
 EDGE_SHARE = 0.65
 """Probability that a side of a close-up that the picture's edge may cut is cut by it."""
 EMBRACE_TRIES = 4
@@ -292,7 +293,9 @@ class Stage:
         outwards = np.array([-1.0, -1.0, 1.0, 1.0])
         extent = max(everything[2] - everything[0], everything[3] - everything[1])
         if close:
-            chosen = self.focus_vertices[pick(rng, FOCUS_SHARES)]
+            names = list(FOCUS_PARTS)
+            focus = self.config.focus or names[pick(rng, FOCUS_SHARES)]
+            chosen = self.focus_vertices[names.index(focus)]
             box = _plane_box(target.vertices_m, translation, chosen)
             # Not always cut at a joint.
             box = box + (everything - box) * (0.25 * rng.random() ** 2)

@@ -264,7 +264,7 @@ def fresh_weights(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     body, atlas, size = BodyModel.load(None), load_atlas(None), HeadSize()
-    network = weights.new_stage1_network()
+    network = weights.new_stage1_network(body, atlas)
     stage2 = weights.new_stage2("dimr", network.encoder, body, atlas, size)
     weights.save_stage1(folder, network, body, atlas, {})
     weights.save_stage2(folder, stage2, size, body, atlas, {"variant": "dimr"})

@@ -288,6 +288,15 @@ class TestEdges:
         assert np.mean(outside) > 0.6
 
 
+def test_close_ups_may_all_be_about_one_part():
+    made = make(config=SyntheticConfig(close_up=1.0, focus="face", others=(1.0,), objects=(1.0,)))
+    shown = [np.unique(made.iuv_sample(index).uv[..., 1]) for index in range(4)]
+    heights = [np.abs(made.iuv_sample(index).keypoints_norm[15]).max() for index in range(4)]
+    assert max(heights) < 1 and all(len(each) > 5 for each in shown)
+    feet = [np.abs(made.iuv_sample(index).keypoints_norm[[7, 8]]).max() for index in range(4)]
+    assert min(feet) > 1
+
+
 class TestRefusals:
     @pytest.mark.parametrize("size", [0, 15, 97])
     def test_size(self, size):
@@ -309,6 +318,10 @@ class TestRefusals:
             SyntheticConfig(others=(0.5, 0.2))
         with pytest.raises(ValueError, match="close_up"):
             SyntheticConfig(close_up=1.5)
+
+    def test_focus(self):
+        with pytest.raises(ValueError, match="focus: got 'nose', want None or one of head"):
+            make(config=SyntheticConfig(focus="nose"))
 
     def test_atlas_of_another_body(self):
         other = replace(ATLAS, faces=ATLAS.faces[:, [1, 2, 0]].copy())

@@ -182,15 +182,13 @@ def _maker(
     from functools import partial
 
     from dimr.body.model import BodyModel
-    from dimr.data.synthetic.config import SyntheticConfig
     from dimr.data.synthetic.people import SyntheticPeople
-    from dimr.data.synthetic.synthocc import ALONE, SCENES, SynthOcc
+    from dimr.data.synthetic.synthocc import FACES_CONFIG, SCENES, SynthOcc
     from dimr.surface.atlas import load_atlas
 
     body, atlas = BodyModel.load(None), load_atlas(None)
     if subset == FACES:
-        config = SyntheticConfig(**ALONE | {"close_up": 1.0}, focus="face", picture_edge=0.0)
-        return SyntheticPeople(body, atlas, split=split, config=config).crop_sample
+        return SyntheticPeople(body, atlas, split=split, config=FACES_CONFIG).crop_sample
     if subset == TRAIN:
         people = SyntheticPeople(
             body,

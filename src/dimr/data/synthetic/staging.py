@@ -145,6 +145,10 @@ class Stage:
     def __init__(
         self, tailor: Tailor, config: SyntheticConfig, bank: PoseBank | None = None
     ) -> None:
+        if config.focus is not None and config.focus not in FOCUS_PARTS:
+            raise ValueError(
+                f"focus: got {config.focus!r}, want None or one of {', '.join(FOCUS_PARTS)}"
+            )
         self.tailor, self.config, self.bank = tailor, config, bank
         part = tailor.part_of_vertex
         self.all_vertices = np.arange(len(part))

@@ -102,6 +102,8 @@ SUBSETS: dict[str, Subset] = {
         about="coats, skirts, dresses, wide trousers",
     ),
 }
+FACES_CONFIG = _config(close_up=1.0, focus="face", picture_edge=0.0)
+"""Close-ups of heads, to look at; no part of the benchmark."""
 SCENE_SUBSET = Subset(
     number=8,
     config=SyntheticConfig(

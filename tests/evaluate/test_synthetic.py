@@ -103,14 +103,15 @@ def test_blind_error_of_equal_people_is_zero():
     assert blind_mpjpe_mm(torch.randn(50, 24, 3)) > 500
 
 
+@pytest.fixture(scope="module")
+def model():
+    return load()
+
+
 class TestSampleErrors:
     """Through the shipped model: what is measured, not how good it is."""
 
     sample = SynthOcc(BodyModel.load(), load_atlas()).crop("clean", 0)
-
-    @pytest.fixture(scope="class")
-    def model(self):
-        return load()
 
     def test_true_iuv_needs_nobody_to_be_found(self, model, monkeypatch):
         monkeypatch.setattr(model.stage1, "find_people", lambda picture: 1 / 0)

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from dimr.data.synthetic.published import make_record
-from dimr.train.checkpoint import write_atomically
+from dimr.files import write_atomically
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
+from dimr.files import write_atomically
 from dimr.image.crop import picture_centre_px
 from dimr.types import Person, Prediction
 
@@ -280,13 +281,7 @@ def write_index(out: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
     }
     merged |= {entry["picture"]: dict(entry) for entry in entries}
     content = {"schema": INDEX_SCHEMA, "pictures": list(merged.values())}
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{INDEX}.{os.getpid()}.partial"
-    try:
-        partial.write_bytes(_json_bytes(content))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, _json_bytes(content))
     return path
 
 

@@ -12,8 +12,8 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.data.synthetic.samples import OBJECT, CropSample, SceneSample
 from dimr.data.synthetic.statistics import PictureStatistics, histogram_distances
 from dimr.data.synthetic.survey import LIMBS, LIMBS_OF_JOINTS, RealCrops, Survey, pose_gaps
+from dimr.files import write_atomically
 from dimr.surface.iuv import iuv_to_picture
-from dimr.train.checkpoint import write_atomically
 from dimr.types import Iuv
 
 OBJECT_RGB, PERSON_RGB = (120, 120, 120), (235, 235, 235)

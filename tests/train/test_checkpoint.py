@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from dimr.files import write_atomically
 from dimr.train.checkpoint import (
     check_card,
     load_checkpoint,
@@ -10,7 +11,6 @@ from dimr.train.checkpoint import (
     save_checkpoint,
     save_weights,
     state_hash,
-    write_atomically,
 )
 
 

@@ -41,7 +41,7 @@ def check(
     from dimr.data.real.bodies import Bodies, load_surface_map
     from dimr.data.real.check import contact_sheet, inspect
     from dimr.data.real.layout import open_dataset
-    from dimr.train.checkpoint import write_atomically
+    from dimr.files import write_atomically
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ValueError(f"--out: got {out.name}, want a .png or .jpg")

@@ -75,7 +75,7 @@ def eval(
     else:
         raise ValueError(f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, TABLE1 or TABLE2")
     if json_path is not None:
-        from dimr.train.checkpoint import write_atomically
+        from dimr.files import write_atomically
 
         write_atomically(json_path, (json.dumps(report, indent=2) + "\n").encode())
 

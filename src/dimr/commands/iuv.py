@@ -353,6 +353,6 @@ def _check_out(out: Path, suffix: str, overwrite: bool) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    from dimr.train.checkpoint import write_atomically
+    from dimr.files import write_atomically
 
     write_atomically(path, content)

@@ -39,8 +39,8 @@ def show(
 ) -> None:
     """Draw a contact sheet."""
     from dimr.draw import contact_sheet, picture_bytes
+    from dimr.files import write_atomically
     from dimr.pages import label_picture
-    from dimr.train.checkpoint import write_atomically
 
     _check_positive(count=count, columns=columns, cell=cell)
     samples = list(map(_maker(subset, split, photos), range(count)))
@@ -75,8 +75,8 @@ def stats(
     from dimr.data.synthetic.statistics import picture_statistics
     from dimr.data.synthetic.survey import read_lsp_crops, survey
     from dimr.data.synthetic.synthocc import SCENES
+    from dimr.files import write_atomically
     from dimr.pages import draw_page, summary
-    from dimr.train.checkpoint import write_atomically
 
     _check_positive(count=count)
     if subset == SCENES:
@@ -117,7 +117,7 @@ def write(
         flat_arrays,
     )
     from dimr.draw import picture_bytes
-    from dimr.train.checkpoint import write_atomically
+    from dimr.files import write_atomically
 
     count = NUM_SCENES if subset == SCENES else NUM_CROPS
     count = count if limit is None else min(limit, count)

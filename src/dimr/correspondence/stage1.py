@@ -11,7 +11,7 @@ from dimr.correspondence.confirm import SAME_PERSON, confirm, distinct_people, o
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
-from dimr.correspondence.network import CorrespondenceNet
+from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.correspondence.people import group_pixels, mask_to_detection
 from dimr.encoder.blazepose import BlazePose, Pyramid
 from dimr.image.crop import (
@@ -34,8 +34,8 @@ class CropFeatures(NamedTuple):
     """What stage 1 sees on a batch of crops before anybody is marked."""
 
     pyramid: Pyramid
-    pose: Float[Tensor, "B 39 8"] | None
-    """Of `look_at_pose`; None without a network that looks."""
+    image: Float[Tensor, "B 3 S S"] | None
+    """The crops themselves, for the hint; None goes without."""
 
     @property
     def maps(self) -> list[Tensor]:
@@ -84,8 +84,16 @@ class Stage1:
 
     def features(self, image: Float[Tensor, "B 3 S S"]) -> CropFeatures:
         """`encode` for a batch."""
-        pose = None if self.confirmer is None else look_at_pose(self.confirmer, image)
-        return CropFeatures(self.network.encoder.features(image), pose)
+        return CropFeatures(self.network.encoder.features(image), image)
+
+    def decode(
+        self, features: CropFeatures, marker: Float[Tensor, "B 1 h w"]
+    ) -> CorrespondenceMaps:
+        """The network's answer about the marked people, with the hint if somebody can give it."""
+        pose = None
+        if self.confirmer is not None and features.image is not None:
+            pose = look_at_pose(self.confirmer, features.image)
+        return self.network.decode(features.pyramid, marker.to(self.device), pose)
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
@@ -152,14 +160,19 @@ class Stage1:
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
         return torch.from_numpy(crop_picture(mask.astype(np.float32), window))[None, None]
 
+    def look_again(
+        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection
+    ) -> tuple[Crop, Iuv]:
+        """The second pass on somebody whom the first one found."""
+        crop = self.refine_crop(detection)
+        features = self.encode(crop_picture(picture, crop))
+        return crop, self.refine(features, self.marker(detection.mask, crop))
+
     def find_iuvs(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
         """Both passes: everybody's visible surface in pixels of the picture, best first."""
         found = []
         for person in self.find_people(picture):
-            crop = self.refine_crop(person)
-            iuv = self.refine(
-                self.encode(crop_picture(picture, crop)), self.marker(person.mask, crop)
-            )
+            crop, iuv = self.look_again(picture, person)
             size = picture.shape[1], picture.shape[0]
             found.append(crop_to_window(iuv, crop, size, person.score))
         return [window for window in found if window is not None]
@@ -167,7 +180,7 @@ class Stage1:
     @torch.inference_mode()
     def refine(self, features: CropFeatures, marker: Float[Tensor, "1 1 h w"]) -> Iuv:
         """The visible surface of the marked person, at half of the crop's resolution."""
-        maps = self.network.decode(features.pyramid, marker.to(self.device), features.pose)
+        maps = self.decode(features, marker)
         return embedding_to_iuv(
             maps.person[0].sigmoid().cpu().numpy(),
             maps.part[0].softmax(0).cpu().numpy(),

@@ -16,11 +16,12 @@ from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.samples import CropSample, SceneSample
 from dimr.evaluate.geodesic import Geodesics, geodesic_point_similarity
 from dimr.evaluate.synthetic import mask_iou
-from dimr.image.crop import crop_picture, full_to_crop
+from dimr.image.crop import crop_matrix
 from dimr.image.load import load_picture
 from dimr.surface.atlas import Atlas
+from dimr.surface.iuv import warp_iuv
 from dimr.surface.parts import TORSO, compare_sides
-from dimr.types import Detection, Iuv
+from dimr.types import Crop, Detection, Iuv
 
 RIGHT_M = 0.05
 """A pixel is right when its surface point is at most this far from the true one, on the skin."""
@@ -76,19 +77,12 @@ def look_at(
         detection: who is meant.
         size: (height, width) of the result, a whole fraction of the picture's.
     """
-    crop = stage1.refine_crop(detection)
-    iuv = stage1.refine(
-        stage1.encode(crop_picture(picture, crop)), stage1.marker(detection.mask, crop)
-    )
+    crop, iuv = stage1.look_again(picture, detection)
+    window = Crop(crop.centre_px, crop.side_px, len(iuv.mask), crop.angle_rad)
     stride = picture.shape[0] / size[0]
-    rows, cols = np.mgrid[: size[0], : size[1]]
-    full = np.stack([cols, rows], axis=-1) * stride + (stride - 1) / 2
-    place = full_to_crop(crop, full.reshape(-1, 2))
-    small = np.rint((place + 0.5) * iuv.mask.shape[0] / crop.size - 0.5).astype(np.int64)
-    inside = ((small >= 0) & (small < iuv.mask.shape[0])).all(1)
-    c, r = small.clip(0, iuv.mask.shape[0] - 1).T
-    mask = (iuv.mask[r, c] & inside).reshape(size)
-    return Iuv(mask, np.where(mask[..., None], iuv.uv[r, c].reshape(*size, 2), 0))
+    to_full = np.linalg.inv(np.vstack([crop_matrix(window), [0, 0, 1]]))[:2]
+    to_full[:, 2] -= (stride - 1) / 2
+    return warp_iuv(iuv, to_full / stride, size)
 
 
 def score_crop(

@@ -17,20 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from dimr.files import write_atomically
+
 CARD_KEY = "dimr_card"
 MAX_WEIGHTS_BYTES = 4 << 30
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a neighbouring temporary file and renames it: readers see old or new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def state_hash(state: Mapping[str, Tensor]) -> str:

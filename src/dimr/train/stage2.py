@@ -130,7 +130,7 @@ def stage1_answers(
 ) -> tuple[list[Tensor], list[Iuv]]:
     """Encoder maps (fine to coarse) and predicted IUVs of a batch of crops."""
     features = stage1.features(image)
-    maps = stage1.network.decode(features.pyramid, marker, features.pose)
+    maps = stage1.decode(features, marker)
     person, part = maps.person.sigmoid().numpy(), maps.part.softmax(1).numpy()
     position = maps.position_m.numpy()
     iuvs = [

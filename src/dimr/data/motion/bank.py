@@ -6,7 +6,7 @@ no yaw, `clip` (N,), and of each clip `clip_name`, `clip_kind` (index of `kind_n
 """
 
 import hashlib
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from dimr.body.keypoints import JOINT_PARENTS
 from dimr.data.motion.clip import Clip, is_extreme
 from dimr.data.motion.retarget import Skeleton, forward
+from dimr.files import write_atomically
 from dimr.surface.npz import read_arrays
 
 SPLITS = ("train", "val", "test")
@@ -121,23 +122,19 @@ def without_yaw(rotmats: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3
 
 def write_pose_bank(path: str | Path, bank: PoseRows) -> None:
     """Writes a bank's file; readers see the old file or the new one, never half of one."""
-    path = Path(path)
     kinds = sorted(set(bank.clip_kinds))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    try:
-        np.savez_compressed(
-            partial,
-            theta=bank.theta,
-            clip=bank.clip.astype(np.int32),
-            clip_name=np.array(bank.clip_names),
-            clip_kind=np.array([kinds.index(kind) for kind in bank.clip_kinds], np.int32),
-            kind_name=np.array(kinds),
-            clip_split=bank.clip_split.astype(np.int32),
-            clip_extreme=bank.clip_extreme,
-        )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    packed = io.BytesIO()
+    np.savez_compressed(
+        packed,
+        theta=bank.theta,
+        clip=bank.clip.astype(np.int32),
+        clip_name=np.array(bank.clip_names),
+        clip_kind=np.array([kinds.index(kind) for kind in bank.clip_kinds], np.int32),
+        kind_name=np.array(kinds),
+        clip_split=bank.clip_split.astype(np.int32),
+        clip_extreme=bank.clip_extreme,
+    )
+    write_atomically(Path(path), packed.getvalue())
 
 
 def read_pose_bank(path: str | Path) -> PoseRows:

@@ -65,6 +65,9 @@ class KnownPerson:
         )
 
 
+POSE = torch.zeros(1, 39, 8)
+
+
 class PerfectStage1(Stage1):
     """Knows the people; counts its encoder passes."""
 
@@ -83,7 +86,7 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(self, picture: np.ndarray) -> CropFeatures:
+    def encode(self, picture: np.ndarray, marker: torch.Tensor) -> CropFeatures:
         assert picture.shape == (192, 192, 3)
         self.passes += 1
         pyramid = Pyramid(
@@ -92,13 +95,13 @@ class PerfectStage1(Stage1):
                 for channels, stride in ((16, 2), (48, 4), (48, 8), (48, 16), (144, 32), (864, 32))
             )
         )
-        return CropFeatures(pyramid, None)
+        return CropFeatures(pyramid, marker, POSE)
 
-    def marker(self, mask: np.ndarray, crop: Crop) -> torch.Tensor:
-        self.marked = mask
-        return torch.zeros(1, 1, 96, 96)
+    def marker(self, detection: Detection, crop: Crop) -> torch.Tensor:
+        self.marked = detection.mask
+        return torch.zeros(1, 2, 96, 96)
 
-    def refine(self, features: CropFeatures, marker: torch.Tensor) -> Iuv:
+    def refine(self, features: CropFeatures) -> Iuv:
         whose = next(
             p for p in self.people if p.iuv.mask is self.marked or p.detection.mask is self.marked
         )
@@ -114,8 +117,9 @@ class PerfectStage2(Dimr):
         self.encoder = stage1.network.encoder
         self.inputs: list[tuple] = []
 
-    def regress_from(self, maps, mask, uv, image=None) -> Regression:
+    def regress_from(self, maps, mask, uv, image=None, pose=None) -> Regression:
         self.inputs.append((maps, mask, uv, image))
+        assert pose is POSE
         stage1 = self.stage1[0]
         crop = stage1.crops[-1]
         for person in stage1.people:

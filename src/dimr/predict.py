@@ -83,11 +83,8 @@ class Model:
         """One person; None if the second look finds nobody there."""
         crop = self.stage1.refine_crop(detection)
         cropped = crop_picture(picture, crop)
-        features = self.stage1.encode(cropped)
-        if given is None:
-            iuv = self.stage1.refine(features, self.stage1.marker(detection.mask, crop))
-        else:
-            iuv = crop_iuv(given, crop)
+        features = self.stage1.encode(cropped, self.stage1.marker(detection, crop))
+        iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
         regression = self._regress(cropped, features, iuv)
@@ -102,7 +99,7 @@ class Model:
         maps = features.maps if shared else self.stage2.encoder(image)
         mask = torch.from_numpy(iuv.mask)[None].to(image.device)
         uv = torch.from_numpy(iuv.uv)[None].to(image.device)
-        return self.stage2.regress_from(maps, mask, uv, image)
+        return self.stage2.regress_from(maps, mask, uv, image, features.pose)
 
     def _place(
         self,

@@ -79,6 +79,8 @@ class Detection(NamedTuple):
     score: float
     mask: Bool[np.ndarray, "H W"]
     """Visible pixels in the full picture."""
+    others: Bool[np.ndarray, "H W"] | None = None
+    """Visible pixels of the other people who were found; None: of nobody."""
 
 
 @dataclass(frozen=True, slots=True)

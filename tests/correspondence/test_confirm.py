@@ -52,6 +52,14 @@ def test_a_person_is_confirmed_and_outlined(network):
 
 
 @torch.no_grad()
+def test_whoever_is_greyed_out_is_not_confirmed(network):
+    picture = astronaut()
+    known = confirm(network, picture, Crop((255.5, 255.5), 512.0, 256)).mask
+    again = confirm(network, picture, Crop((255.5, 255.5), 512.0, 256), known)
+    assert again is None
+
+
+@torch.no_grad()
 def test_a_cup_of_coffee_is_nobody(network):
     picture = coffee()
     height, width = picture.shape[:2]

@@ -21,13 +21,13 @@ class Seeing(Stage1):
             people.append(mask_to_detection(score, mask))
         return people
 
-    def encode(self, picture: np.ndarray):
+    def encode(self, picture: np.ndarray, marker):
         assert picture.shape == (32, 32, 3)
 
-    def marker(self, mask: np.ndarray, crop: Crop):
+    def marker(self, detection: Detection, crop: Crop):
         self.marked.append(crop)
 
-    def refine(self, features, marker) -> Iuv:
+    def refine(self, features) -> Iuv:
         mask = np.full((16, 16), len(self.marked) == 1)
         return Iuv(mask, np.where(mask[..., None], [0.25, 0.75], 0).astype(np.float32))
 
@@ -58,11 +58,45 @@ class Crowd(Stage1):
         return people
 
 
-def test_people_whom_nobody_confirms_count_if_the_first_pass_is_sure(monkeypatch):
+def picture_mask(left: int, right: int) -> np.ndarray:
     mask = np.zeros((70, 100), bool)
-    mask[20:42, 0:22] = True
-    first = mask_to_detection(0.95, mask)
+    mask[20:42, left:right] = True
+    return mask
+
+
+def test_people_whom_nobody_confirms_count_if_the_first_pass_is_sure(monkeypatch):
+    first = mask_to_detection(0.95, picture_mask(0, 22))
     monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *looked: first)
     found = Crowd((0.9, 0.8, SURE - 0.01)).find_people(np.zeros((70, 100, 3), np.uint8))
     assert [person.score for person in found] == [0.95, UNCONFIRMED * 0.8]
     assert found[1].box_px[0] == 29.5  # the second candidate
+
+
+def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monkeypatch):
+    first, second = (
+        mask_to_detection(score, picture_mask(*columns))
+        for score, columns in ((0.95, (0, 22)), (0.7, (31, 52)))
+    )
+
+    def confirm(network, picture, window, known=None):
+        if known is None:
+            return first
+        np.testing.assert_array_equal(known, first.mask)
+        return second
+
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", confirm)
+    found = Crowd((0.9, 0.8)).find_people(np.zeros((70, 100, 3), np.uint8))
+    assert [person.score for person in found] == [0.95, 0.7]
+    np.testing.assert_array_equal(found[0].others, second.mask)
+    np.testing.assert_array_equal(found[1].others, first.mask)
+
+
+def test_the_marker_says_who_is_meant_and_who_is_not():
+    stage1 = Crowd(())
+    detection = mask_to_detection(0.9, picture_mask(0, 50))._replace(others=picture_mask(50, 100))
+    marker = stage1.marker(detection, Crop((49.5, 30.5), 20.0, 40))[0]
+    assert marker.shape == (2, 20, 20)
+    assert (marker[0, :, :10] == 1).all() and not marker[0, :, 10:].any()
+    assert (marker[1, :, 10:] == 1).all() and not marker[1, :, :10].any()
+    alone = stage1.marker(detection._replace(others=None), Crop((49.5, 30.5), 20.0, 40))
+    assert not alone[0, 1].any()

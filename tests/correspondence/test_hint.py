@@ -1,8 +1,15 @@
 import pytest
 import torch
 
-from dimr.correspondence.hint import NUM_BODY, PoseHint, landmark_bumps, look_at_pose
-from dimr.encoder.blazepose import BlazePose, BlazePoseOutput
+from dimr.correspondence.hint import (
+    GREY,
+    LIMBS,
+    THICKNESS,
+    PoseHint,
+    look_at_pose,
+    stick_figure,
+)
+from dimr.encoder.blazepose import BlazePose
 
 
 class Seer(BlazePose):
@@ -10,19 +17,14 @@ class Seer(BlazePose):
 
     def __init__(self):
         torch.nn.Module.__init__(self)
+        self.looked_at = []
 
-    def forward(self, image):
+    def find_landmarks(self, image):
         assert image.shape[-2:] == (256, 256)
+        self.looked_at.append(image)
         landmarks = torch.tensor([64.0, 192.0, -32.0, 20.0, -20.0]).repeat(len(image), 39, 1)
         world = torch.tensor([1.0, 0.0, 0.0]).repeat(len(image), 39, 1)
-        empty = torch.zeros(len(image), 1, 256, 256)
-        return BlazePoseOutput(
-            landmarks,
-            torch.ones(len(image)),
-            empty,
-            empty[:, :, ::4, ::4].repeat(1, 39, 1, 1),
-            world,
-        )
+        return landmarks, world, torch.ones(len(image))
 
 
 def test_landmarks_are_crop_normalised_whatever_the_size():
@@ -32,22 +34,46 @@ def test_landmarks_are_crop_normalised_whatever_the_size():
         torch.testing.assert_close(pose[1, 7], wanted, atol=1e-6, rtol=0)
 
 
-class TestBumps:
-    def test_a_bump_stands_at_its_landmark(self):
-        pose = torch.zeros(1, 2, 8)
-        pose[0, 0, :4] = torch.tensor([-0.75, 0.25, 0.0, 1.0])  # cell column 0.5, row 4.5 of 8
-        pose[0, 1, 3] = 0.0  # not visible
-        bumps = landmark_bumps(pose, (8, 8))
-        assert not bumps[0, 1].any()
-        best = bumps[0, 0].max()
-        assert {tuple(place) for place in (bumps[0, 0] == best).nonzero().tolist()} == {
-            (4, 0), (4, 1), (5, 0), (5, 1)
-        }  # fmt: skip
+def test_the_others_are_grey_when_it_looks():
+    seer, others = Seer(), torch.zeros(1, 1, 128, 128)
+    others[..., 64:] = 1  # the right half
+    look_at_pose(seer, torch.ones(1, 3, 256, 256), others)
+    (seen,) = seer.looked_at
+    assert (seen[..., :128] == 1).all() and (seen[..., 128:] == GREY).all()
 
-    def test_landmarks_outside_leave_the_map_empty(self):
-        pose = torch.zeros(1, 1, 8)
-        pose[0, 0, :4] = torch.tensor([5.0, 0.0, 0.0, 1.0])
-        assert landmark_bumps(pose, (8, 8)).max() < 1e-6
+
+class TestStickFigure:
+    @staticmethod
+    def pose_with(limb, start, end, seen=(1.0, 1.0)):
+        """(1, 39, 8): one limb seen; a trunk of length 0.5 gives the scale."""
+        pose = torch.zeros(1, 39, 8)
+        pose[0, [11, 12], 1] = -0.25
+        pose[0, [23, 24], 1] = 0.25
+        for landmark, place, visible in zip(LIMBS[limb], (start, end), seen, strict=True):
+            pose[0, landmark, :3] = torch.tensor(place)
+            pose[0, landmark, 3] = visible
+        return pose
+
+    def test_near_along_and_depth_on_a_limb_by_hand(self):
+        # left shin: x from -0.75 to 0.75 at y = 0.25, z from 0 to 1; pixels at -0.75 ... 0.75
+        limb = LIMBS.index((25, 27))
+        pose = self.pose_with(limb, (-0.75, 0.25, 0.0), (0.75, 0.25, 1.0), (1.0, 0.5))
+        near, along, depth = stick_figure(pose, (4, 4))[0].unflatten(0, (3, -1))[:, limb]
+        torch.testing.assert_close(near[2], torch.full((4,), 0.5))
+        torch.testing.assert_close(along[2], 0.5 * torch.tensor([-1.0, -1 / 3, 1 / 3, 1.0]))
+        torch.testing.assert_close(depth[2], 0.5 * torch.tensor([0.0, 1 / 3, 2 / 3, 1.0]))
+        fall = torch.exp(torch.tensor(-(0.5**2) / (2 * (THICKNESS * 0.5) ** 2)))
+        torch.testing.assert_close(near[1], (0.5 * fall).repeat(4))
+
+    def test_beyond_its_ends_a_limb_fades_and_goes_on_as_its_end(self):
+        limb = LIMBS.index((25, 27))
+        pose = self.pose_with(limb, (-0.25, 0.25, 0.0), (0.25, 0.25, 0.0))
+        near, along, _ = stick_figure(pose, (4, 4))[0].unflatten(0, (3, -1))[:, limb]
+        assert near[2, 3] < near[2, 2]
+        torch.testing.assert_close(along[2, 3] / near[2, 3], torch.tensor(1.0))
+
+    def test_unseen_limbs_and_points_on_one_spot_leave_zeros(self):
+        assert not stick_figure(torch.zeros(1, 39, 8), (8, 8)).any()
 
 
 class TestHint:
@@ -57,11 +83,11 @@ class TestHint:
         assert tokens.shape == (2, 16, 1, 1) and maps.shape == (2, 8, 6, 6)
         assert not tokens.any() and not maps.any()
         (tokens.sum() + maps.sum()).backward()
-        assert hint.to_tokens.weight.grad.any() and hint.bumps.weight.grad.any()
+        assert hint.to_tokens.weight.grad.any() and hint.limbs.weight.grad.any()
 
     def test_nobody_looked_adds_nothing(self):
         hint = PoseHint(16, 8)
-        for layer in (hint.to_tokens, hint.to_map, hint.bumps):
+        for layer in (hint.to_tokens, hint.limbs):
             torch.nn.init.ones_(layer.weight)
             torch.nn.init.ones_(layer.bias)
         pose = torch.rand(2, 39, 8)
@@ -70,10 +96,8 @@ class TestHint:
         assert tokens[0].any() and maps[0].any()
         assert not tokens[1].any() and not maps[1].any()
 
-    def test_only_landmarks_on_the_body_are_drawn(self):
-        assert PoseHint(16, 8).bumps.in_channels == NUM_BODY
-
 
 def test_other_sizes_of_the_original_are_refused():
-    with pytest.raises(ValueError, match="256"):
-        BlazePose()(torch.zeros(1, 3, 128, 128))
+    for ask in (BlazePose(), BlazePose().find_landmarks):
+        with pytest.raises(ValueError, match="256"):
+            ask(torch.zeros(1, 3, 128, 128))

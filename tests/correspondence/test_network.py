@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.network import NORM_GROUPS, NUM_PARTS, CorrespondenceNet, Norm
 from dimr.encoder.blazepose import BlazePose
 
 CENTRES_M = torch.arange(72.0).reshape(24, 3)
@@ -9,7 +9,7 @@ CENTRES_M = torch.arange(72.0).reshape(24, 3)
 
 def build(**sizes) -> CorrespondenceNet:
     pose = BlazePose()
-    return CorrespondenceNet(pose.encoder, pose.landmarks.summary, CENTRES_M, **sizes)
+    return CorrespondenceNet(pose.encoder, CENTRES_M, **sizes)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def network():
 @pytest.mark.parametrize("size", [128, 192])
 def test_maps_are_at_half_of_the_input(network, size):
     with torch.no_grad():
-        maps = network(torch.rand(2, 3, size, size), torch.zeros(2, 1, size // 2, size // 2))
+        maps = network(torch.rand(2, 3, size, size), torch.zeros(2, 2, size // 2, size // 2))
     assert maps.person.shape == (2, size // 2, size // 2)
     assert maps.part.shape == (2, NUM_PARTS, size // 2, size // 2)
     assert maps.position_m.shape == (2, NUM_PARTS, 3, size // 2, size // 2)
@@ -30,7 +30,7 @@ def test_maps_are_at_half_of_the_input(network, size):
 
 
 def test_decoding_shared_features_equals_the_whole_network(network):
-    image, marker = torch.rand(1, 3, 128, 128), torch.rand(1, 1, 64, 64)
+    image, marker = torch.rand(1, 3, 128, 128), torch.rand(1, 2, 64, 64)
     with torch.no_grad():
         whole = network(image, marker)
         parts = network.decode(network.encoder.features(image), marker)
@@ -38,12 +38,18 @@ def test_decoding_shared_features_equals_the_whole_network(network):
         assert torch.equal(one, other)
 
 
-def test_marker_changes_the_answer_and_every_parameter_learns(network):
+@pytest.mark.parametrize("channel", [0, 1])
+def test_either_mark_changes_the_answer(network, channel):
+    image, marker = torch.rand(1, 3, 128, 128), torch.zeros(1, 2, 64, 64)
+    with torch.no_grad():
+        first = network(image, marker)
+        marker[:, channel, 20:40, 20:40] = 1
+        assert not torch.equal(first.person, network(image, marker).person)
+
+
+def test_every_parameter_learns(network):
     image, pose = torch.rand(1, 3, 128, 128), torch.rand(1, 39, 8)
-    marker = torch.zeros(1, 1, 64, 64)
-    first = network(image, marker, pose)
-    marker[..., 20:40, 20:40] = 1
-    assert not torch.equal(first.person, network(image, marker, pose).person)
+    first = network(image, torch.rand(1, 2, 64, 64), pose)
     sum(maps.square().sum() for maps in first).backward()
     unused = {
         name
@@ -62,16 +68,27 @@ def test_a_head_that_says_nothing_gives_the_middle_of_each_part(network):
     network = build()
     torch.nn.init.zeros_(network.heads.weight)
     torch.nn.init.zeros_(network.heads.bias)
-    maps = network(torch.rand(1, 3, 128, 128), torch.zeros(1, 1, 64, 64))
+    maps = network(torch.rand(1, 3, 128, 128), torch.zeros(1, 2, 64, 64))
     assert torch.equal(maps.position_m[0, :, :, 5, 7], CENTRES_M)
+
+
+def test_norm_is_group_norm_and_keeps_bfloat16():
+    maps = torch.randn(2, 16, 5, 7).contiguous(memory_format=torch.channels_last)
+    norm = Norm(16)
+    torch.nn.init.uniform_(norm.weight)
+    plain = torch.nn.GroupNorm(NORM_GROUPS, 16)
+    plain.load_state_dict(norm.state_dict())
+    torch.testing.assert_close(norm(maps), plain(maps))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert norm(maps.bfloat16()).dtype == torch.bfloat16
 
 
 def test_a_mark_in_one_corner_is_known_in_the_other(network):
     """Attention: without it the corner is out of reach of the marker's convolutions."""
-    image, marker = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 128, 128)
+    image, marker = torch.rand(1, 3, 256, 256), torch.zeros(1, 2, 128, 128)
     with torch.no_grad():
         features = network.encoder.features(image)
-        before = network.context(features.stride32, features.top, marker, None)
+        before = network.context(features.stride32, marker, None)
         marker[..., :16, :16] = 1
-        after = network.context(features.stride32, features.top, marker, None)
+        after = network.context(features.stride32, marker, None)
     assert (before - after)[0, :, -1, -1].abs().max() > 1e-4

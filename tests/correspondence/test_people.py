@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from dimr.correspondence.people import centre_peaks, group_pixels, mask_to_detection
+from dimr.correspondence.people import (
+    centre_peaks,
+    group_pixels,
+    mark_others,
+    mask_to_detection,
+)
 
 SIDE = 96
 
@@ -62,3 +67,18 @@ def test_detection_box_reaches_the_outer_edges():
     mask[3:7, 5:6] = True
     detection = mask_to_detection(0.5, mask)
     np.testing.assert_array_equal(detection.box_px, [4.5, 2.5, 5.5, 6.5])
+
+
+class TestMarkOthers:
+    def test_everybody_knows_the_others_but_not_what_they_share(self):
+        masks = np.zeros((3, 4, 6), bool)
+        masks[0, :, :3] = masks[1, :, 2:4] = masks[2, :, 5] = True
+        first, second, third = mark_others([mask_to_detection(1.0, mask) for mask in masks])
+        assert first.others[0].tolist() == [False, False, False, True, False, True]
+        assert second.others[0].tolist() == [True, True, False, False, False, True]
+        assert third.others[0].tolist() == [True, True, True, True, False, False]
+
+    def test_who_is_alone_has_no_others(self):
+        alone = mask_to_detection(1.0, np.ones((4, 4), bool))
+        assert mark_others([alone]) == [alone]
+        assert alone.others is None

@@ -38,13 +38,13 @@ class Oracle(Stage1):
         self.crop = box_to_crop(detection.box_px, CROP_SIZE, 1.2)
         return self.crop
 
-    def encode(self, picture):
+    def encode(self, picture, marker):
         return None
 
-    def marker(self, mask, crop):
+    def marker(self, detection, crop):
         return None
 
-    def refine(self, features, marker):
+    def refine(self, features):
         """The true IUV, sampled at the crop's label pixels."""
         side = CROP_SIZE // CORRESPONDENCE_STRIDE
         window = Crop(self.crop.centre_px, self.crop.side_px, side)
@@ -199,10 +199,10 @@ class TestStreet:
                 mask = picture[..., 0] > 128
                 return [Detection(np.array([9.5, 19.5, 29.5, 39.5], np.float32), 1.0, mask)]
 
-            def encode(self, picture):
+            def encode(self, picture, marker):
                 return picture
 
-            def refine(self, features, marker):
+            def refine(self, features):
                 mask = features[::2, ::2, 0] > 128
                 return Iuv(mask, np.zeros((*mask.shape, 2), np.float32))
 

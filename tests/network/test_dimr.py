@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,8 @@ from dimr.network.variants import build_stage2
 
 @pytest.fixture
 def model(toy_encoder, toy_size, toy_parts, toy_rest):
-    return build_stage2("dimr", toy_encoder, toy_parts, toy_size, toy_rest).eval()
+    size = replace(toy_size, landmarks=True)
+    return build_stage2("dimr", toy_encoder, toy_parts, size, toy_rest).eval()
 
 
 def same(first, second):
@@ -43,12 +46,26 @@ def test_picture_joins_without_changing_the_function(model, toy_batch):
     assert (open_gain(model)(image, mask, uv).betas - without.betas).abs().max() > 1e-6
 
 
+def test_landmarks_join_without_changing_the_function_and_are_heard(model, toy_batch):
+    _, mask, uv = toy_batch
+    pose = torch.rand(3, 39, 8)
+    without = model.regress_from(None, mask, uv)
+    same(model.regress_from(None, mask, uv, pose=pose), without)
+    torch.nn.init.normal_(model.regress.enter_landmarks[-1].weight)
+    heard = model.regress_from(None, mask, uv, pose=pose)
+    assert (heard.betas - without.betas).abs().max() > 1e-6
+
+
+def test_the_paper_s_head_hears_no_landmarks():
+    assert not PAPER_SIZE.landmarks
+
+
 def test_finite_when_nobody_is_visible(model, toy_batch):
     image, mask, uv = toy_batch
     regression = open_gain(model)(image, torch.zeros_like(mask), torch.zeros_like(uv))
     assert all(each.isfinite().all() for each in regression)
     sum(each.sum() for each in regression).backward()
-    assert all(each.grad.isfinite().all() for each in model.parameters())
+    assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
 
 
 def test_crop_by_crop_equals_the_batch(model, toy_batch):
@@ -59,7 +76,9 @@ def test_crop_by_crop_equals_the_batch(model, toy_batch):
 
 
 def test_all_parameters_learn(model, toy_batch):
-    regression = open_gain(model)(*toy_batch)
+    image, mask, uv = toy_batch
+    maps = open_gain(model).encoder(image)
+    regression = model.regress_from(maps, mask, uv, pose=torch.rand(3, 39, 8))
     sum(each.square().sum() for each in regression).backward()
     assert [name for name, each in model.named_parameters() if each.grad is None] == []
 
@@ -74,6 +93,7 @@ def test_state_dict_keys(model):
         "complete.pool",
         "regress.initial_state",
         "regress.enter_features",
+        "regress.enter_landmarks",
         "regress.enter_state",
         "regress.hidden",
         "regress.decode_theta",

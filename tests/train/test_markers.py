@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dimr.train.markers import rough_marker
+from dimr.train.markers import rough_marker, rough_markers
 
 
 def square(side=96, low=30, high=60):
@@ -34,3 +34,20 @@ def test_nobody_gives_an_empty_marker():
 def test_same_seed_same_marker():
     first, second = (rough_marker(square(), ~square(), np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_the_others_are_marked_apart_from_the_target_and_sometimes_missed():
+    target, others = square(), square(low=55, high=90)
+    missed = 0
+    for seed in range(40):
+        mark, not_meant = rough_markers(target, others & ~target, np.random.default_rng(seed))
+        assert (mark * not_meant <= 1e-6).all() or mark.max() < 1
+        assert (mark + not_meant).max() <= 1 + 1e-6
+        missed += not not_meant.any()
+    assert 4 <= missed <= 16
+
+
+def test_without_others_nobody_else_is_marked():
+    target = square()
+    marks = rough_markers(target, np.zeros_like(target), np.random.default_rng(0))
+    assert marks.shape == (2, 96, 96) and marks[0].any() and not marks[1].any()

@@ -3,15 +3,17 @@
 The correspondence network finds people anywhere in a picture, but its first training makes it see
 people in flags and helmets. The network that its encoder comes from was trained on real
 photographs of single people: given a window it knows whether somebody is there, where the body
-lies, and the body's outline. Windows are moved the way MediaPipe tracks people: two auxiliary
-landmarks, the middle of the hips and a point on the circle around the whole body, give the next
-window's place, size and rotation.
+lies, and the body's outline. In a crowd it sees the most prominent person, so those who are known
+already are greyed out while it looks for others. Windows are moved the way MediaPipe tracks
+people: two auxiliary landmarks, the middle of the hips and a point on the circle around the whole
+body, give the next window's place, size and rotation.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
+from dimr.correspondence.hint import GREY
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import crop_picture, crop_to_full, picture_to_tensor, uncrop_picture
@@ -46,9 +48,21 @@ def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) 
 
 
 def confirm(
-    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    known: Bool[np.ndarray, "H W"] | None = None,
 ) -> Detection | None:
-    """The person in a window, or None. Two looks; the second decides."""
+    """The person in a window, or None. Two looks; the second decides.
+
+    Args:
+        network: the original one.
+        picture: RGB.
+        window: where to look first.
+        known: pixels of people who are not looked for.
+    """
+    if known is not None:
+        picture = np.where(known[..., None], np.uint8(GREY * 255), picture)
     first = look(network, picture, window)
     if float(first.presence[0]) < MAYBE_PRESENT:
         return None

@@ -2,7 +2,11 @@
 
 Trained on photographs, that network knows which way a person faces: its world landmarks are within
 ten degrees of the true direction where our own labels take backs for fronts. It says so as 39
-points; the hint lays them out where the decoder can use them.
+points; the hint lays them out where the decoder can use them: as a stick figure that says at each
+place which limb is near and how far along it one is.
+
+It speaks of the most prominent person. Where somebody else is meant, the others are greyed out
+before it looks.
 """
 
 import torch
@@ -12,22 +16,49 @@ from torch.nn import functional
 
 from dimr.encoder.blazepose import LANDMARK_SIZE, NUM_LANDMARKS, BlazePose
 
-NUM_BODY = 33
-"""Landmarks on the body; the others only place MediaPipe's next crop."""
 NUM_VALUES = 8
-SPREAD = 0.8
-"""Standard deviation of a landmark's bump, in cells of the map."""
+LIMBS = (
+    (7, 8), (0, 11), (0, 12),  # ears, nose to shoulders
+    (11, 12), (23, 24), (11, 23), (12, 24),  # trunk
+    (11, 13), (13, 15), (15, 19), (12, 14), (14, 16), (16, 20),  # arms and hands
+    (23, 25), (25, 27), (29, 31), (24, 26), (26, 28), (30, 32),  # legs and feet
+)  # fmt: skip
+"""Pairs of landmarks with something of the body between them."""
+LIMB_VALUES = 3
+THICKNESS = 0.3
+"""Standard deviation of a limb's profile, as a share of the trunk's length."""
+GREY = 0.5
 
 
-def look_at_pose(network: BlazePose, image: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 39 8"]:
-    """x, y, z in crop-normalised coordinates, visibility, presence, and x, y, z in metres."""
+def look_at_pose(
+    network: BlazePose,
+    image: Float[Tensor, "B 3 S S"],
+    others: Float[Tensor, "B 1 h w"] | None = None,
+) -> Float[Tensor, "B 39 8"]:
+    """x, y, z in crop-normalised coordinates, visibility, presence, and x, y, z in metres.
+
+    Args:
+        network: the original one.
+        image: crops.
+        others: where people are who are not meant.
+    """
+    if others is not None:
+        image = grey_out(image, others)
     if image.shape[-1] != LANDMARK_SIZE:
         image = functional.interpolate(image, (LANDMARK_SIZE, LANDMARK_SIZE), mode="bilinear")
-    output = network(image)
-    place = output.landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
+    landmarks_px, world_m, _ = network.find_landmarks(image)
+    place = landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
     place = place - place.new_tensor([1.0, 1.0, 0.0])
-    sure = output.landmarks_px[..., 3:].float().sigmoid()
-    return torch.cat([place, sure, output.world_landmarks_m.float()], dim=-1)
+    sure = landmarks_px[..., 3:].float().sigmoid()
+    return torch.cat([place, sure, world_m.float()], dim=-1)
+
+
+def grey_out(
+    image: Float[Tensor, "B 3 S S"], mask: Float[Tensor, "B 1 h w"]
+) -> Float[Tensor, "B 3 S S"]:
+    """Grey where `mask` is 1."""
+    cover = functional.interpolate(mask, image.shape[-2:]).to(image.dtype)
+    return torch.lerp(image, image.new_tensor(GREY), cover)
 
 
 class PoseHint(nn.Module):
@@ -49,9 +80,8 @@ class PoseHint(nn.Module):
             nn.GELU(),
         )
         self.to_tokens = nn.Linear(hidden, token_width)
-        self.to_map = nn.Linear(hidden, map_width)
-        self.bumps = nn.Conv2d(NUM_BODY, map_width, 3, padding=1)
-        for layer in (self.to_tokens, self.to_map, self.bumps):
+        self.limbs = nn.Conv2d(LIMB_VALUES * len(LIMBS), map_width, 1)
+        for layer in (self.to_tokens, self.limbs):
             nn.init.zeros_(layer.weight)
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
@@ -61,19 +91,28 @@ class PoseHint(nn.Module):
     ) -> tuple[Float[Tensor, "B T 1 1"], Float[Tensor, "B C h w"]]:
         """What to add to tokens and to a map of `size`; nothing where `pose` is all zero."""
         known = (pose != 0).any(2).any(1).to(pose.dtype)[:, None, None, None]
-        read = self.read(pose.flatten(1))
-        bumps = self.bumps(landmark_bumps(pose[:, :NUM_BODY], size).to(read.dtype))
-        tokens = self.to_tokens(read)[..., None, None]
-        return tokens * known, (bumps + self.to_map(read)[..., None, None]) * known
+        tokens = self.to_tokens(self.read(pose.flatten(1)))[..., None, None]
+        return tokens * known, self.limbs(stick_figure(pose, size)) * known
 
 
-def landmark_bumps(
-    pose: Float[Tensor, "B L 8"], size: tuple[int, int]
-) -> Float[Tensor, "B L h w"]:
-    """A bump at each landmark, as high as it is visible."""
+def stick_figure(pose: Float[Tensor, "B 39 8"], size: tuple[int, int]) -> Float[Tensor, "B _ h w"]:
+    """For each limb how near it is; that times the place along it (-1 to 1); that times its z.
+
+    A limb is as near as its ends are visible; z is in crop-normalised units, as the landmarks'.
+    """
     height, width = size
-    centre = (pose[..., :2] + 1) / 2 * pose.new_tensor([width, height]) - 0.5
-    x = torch.arange(width, device=pose.device) - centre[..., :1]
-    y = torch.arange(height, device=pose.device) - centre[..., 1:]
-    rows, cols = (torch.exp(-(axis**2) / (2 * SPREAD**2)) for axis in (y, x))
-    return rows[..., None] * cols[..., None, :] * pose[..., 3, None, None]
+    start, end = (pose[:, [pair[side] for pair in LIMBS]] for side in (0, 1))
+    trunk = (pose[:, [11, 12], :2].mean(1) - pose[:, [23, 24], :2].mean(1)).norm(dim=-1)
+    thickness = (THICKNESS * trunk).clamp_min(0.02)[:, None, None, None]
+    x = (torch.arange(width, device=pose.device) + 0.5) * (2 / width) - 1
+    y = ((torch.arange(height, device=pose.device) + 0.5) * (2 / height) - 1)[:, None]
+    start_x, start_y, start_z, start_seen = (start[..., k, None, None] for k in range(4))
+    along_x, along_y = (end[..., k, None, None] - start[..., k, None, None] for k in range(2))
+    length2 = (along_x**2 + along_y**2).clamp_min(1e-6)
+    along = ((x - start_x) * along_x + (y - start_y) * along_y) / length2  # [B, limbs, h, w]
+    along = along.clamp(0, 1)
+    gap2 = (x - start_x - along * along_x) ** 2 + (y - start_y - along * along_y) ** 2
+    seen = torch.minimum(start_seen, end[..., 3, None, None])
+    near = torch.exp(-gap2 / (2 * thickness**2)) * seen
+    depth = start_z + along * (end[..., 2, None, None] - start_z)
+    return torch.cat([near, near * (2 * along - 1), near * depth], dim=1)

@@ -1,8 +1,9 @@
 """The correspondence network: picture and marker -> person, part and surface position per pixel.
 
 It answers two questions with one set of weights. Without a marker (zeros) it labels *everybody*
-in the picture and votes for each person's centre; with a marker (a rough mask of one person) it
-labels the *visible surface of that person* alone. Maps are at half of the input's resolution.
+in the picture and votes for each person's centre; with a marker (a rough mask of one person, and
+one of the other people) it labels the *visible surface of that person* alone. Maps are at half of
+the input's resolution.
 
 The surface is described by a DensePose part (which side of which limb: a choice that must not be
 averaged) and by the rest-pose position of the surface point (smooth: no jumps at UV seams).
@@ -17,7 +18,6 @@ from torch.nn import functional
 
 from dimr.correspondence.hint import PoseHint
 from dimr.encoder.blazepose import (
-    LANDMARK_CHANNELS,
     STRIDE2_CHANNELS,
     BlazePoseEncoder,
     Pyramid,
@@ -25,8 +25,14 @@ from dimr.encoder.blazepose import (
 
 NUM_PARTS = 24
 NORM_GROUPS = 8
-HINT_LEVEL = 2
-"""Level of the pyramid (stride 8) at which the hint's map joins."""
+MARKER_CHANNELS = 2
+"""Who is meant, who is not."""
+HINT_LEVEL = 1
+"""Level of the pyramid (stride 4) at which the hint's map joins."""
+HEADS = (1, NUM_PARTS, 3 * NUM_PARTS, 2)
+"""Channels of person, part, position and offset."""
+POSITION = 2
+"""Which of `HEADS` that is."""
 POSITION_SCALE_M = 0.2
 """Unit of the position head: about half of a part's length."""
 
@@ -47,6 +53,24 @@ class CorrespondenceMaps(NamedTuple):
     """From the pixel to its person's centre (x, y), as a share of the picture's side."""
 
 
+class Norm(nn.GroupNorm):
+    """Group norm that stays in bfloat16: autocast would carry whole maps to float32 and back.
+
+    It works on planes: its gradient in bfloat16 is ten times slower on interleaved channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(NORM_GROUPS, channels)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Statistics are float32 inside."""
+        with torch.autocast(input.device.type, enabled=False):
+            weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+            planes = input.contiguous()
+            normed = functional.group_norm(planes, self.num_groups, weight, bias, self.eps)
+        return normed.contiguous(memory_format=torch.channels_last)
+
+
 class MergeBlock(nn.Module):
     """One step of the top-down path: upsample, add the lateral map with its marker, convolve.
 
@@ -56,47 +80,40 @@ class MergeBlock(nn.Module):
 
     def __init__(self, lateral_channels: int, in_channels: int, width: int) -> None:
         super().__init__()
-        self.lateral = nn.Sequential(
-            nn.Conv2d(lateral_channels, width, 1), nn.GroupNorm(NORM_GROUPS, width)
-        )
-        self.marker = nn.Conv2d(1, width, 3, padding=1)
+        self.lateral = nn.Sequential(nn.Conv2d(lateral_channels, width, 1), Norm(width))
+        self.marker = nn.Conv2d(MARKER_CHANNELS, width, 3, padding=1)
         self.top = nn.Conv2d(in_channels, width, 1)
         self.conv = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(NORM_GROUPS, width),
-            nn.ReLU(),
+            nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), Norm(width), nn.ReLU()
         )
 
-    def forward(self, lateral: Tensor, marker: Tensor, top: Tensor) -> Tensor:
+    def forward(
+        self, lateral: Tensor, marker: Tensor, top: Tensor, hint: Tensor | None = None
+    ) -> Tensor:
         """Returns a map at the lateral's resolution."""
         size = lateral.shape[-2:]
         merged = self.lateral(lateral)
         merged = merged + self.marker(functional.interpolate(marker, size, mode="area"))
         merged = merged + functional.interpolate(self.top(top), size, mode="bilinear")
-        return self.conv(merged)
+        return self.conv(merged if hint is None else merged + hint)
 
 
 class Context(nn.Module):
     """Self-attention over the whole picture at the coarsest stride.
 
     Which way a person faces is decided by a few places (face, feet, how limbs overlap) and has to
-    be known everywhere on the body. The original network's landmark branch, which tells left from
-    right on photographs, joins in.
+    be known everywhere on the body.
 
     Args:
         channels: of the coarsest map.
         width: of the tokens.
         layers: of attention.
-        landmarks: layers of a `LandmarkBranch` up to its summary.
     """
 
-    def __init__(self, channels: int, width: int, layers: int, landmarks: nn.Module) -> None:
+    def __init__(self, channels: int, width: int, layers: int) -> None:
         super().__init__()
-        self.landmarks = landmarks
         self.norm_coarse = nn.GroupNorm(NORM_GROUPS, channels)
-        self.norm_landmarks = nn.GroupNorm(NORM_GROUPS, LANDMARK_CHANNELS)
-        self.enter = nn.Conv2d(channels + 1 + LANDMARK_CHANNELS, width, 1)
+        self.enter = nn.Conv2d(channels + MARKER_CHANNELS, width, 1)
         self.place = nn.Conv2d(width, width, 3, padding=1, groups=width)
         layer = nn.TransformerEncoderLayer(
             width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
@@ -106,15 +123,12 @@ class Context(nn.Module):
         )
 
     def forward(
-        self, coarse: Float[Tensor, "B C h w"], top: Tensor, marker: Tensor, hint: Tensor | None
+        self, coarse: Float[Tensor, "B C h w"], marker: Tensor, hint: Tensor | None
     ) -> Tensor:
         """(B, width, h, w): what each place is, knowing all others."""
         height, width = coarse.shape[-2:]
         marker = functional.interpolate(marker, (height, width), mode="area")
-        about = self.norm_landmarks(self.landmarks(top))
-        about = functional.interpolate(about, (height, width), mode="bilinear")
-        inputs = [self.norm_coarse(coarse), marker.to(coarse.dtype), about]
-        tokens = self.enter(torch.cat(inputs, dim=1))
+        tokens = self.enter(torch.cat([self.norm_coarse(coarse), marker.to(coarse.dtype)], dim=1))
         tokens = tokens + self.place(tokens)
         if hint is not None:
             tokens = tokens + hint
@@ -127,17 +141,18 @@ class CorrespondenceNet(nn.Module):
 
     Args:
         encoder: its `features` start with a stride-2 map and go on with its pyramid.
-        landmarks: see `Context`.
         part_centres_m: (24, 3) middle of each DensePose part's surface in the rest pose.
         detail_channels: channels of the encoder's stride-2 map.
         context: width and number of the attention layers.
         widths: channels of the decoder from stride 2 to the coarsest level.
     """
 
+    head_unit: Tensor
+    head_middle: Tensor
+
     def __init__(
         self,
         encoder: BlazePoseEncoder,
-        landmarks: nn.Module,
         part_centres_m: Float[Tensor, "24 3"],
         detail_channels: int = STRIDE2_CHANNELS,
         context: tuple[int, int] = (128, 2),
@@ -149,13 +164,19 @@ class CorrespondenceNet(nn.Module):
         if len(widths) != len(laterals):
             raise ValueError(f"widths: got {len(widths)} values, want {len(laterals)}")
         tops = (*widths[1:], context[0])
-        self.context = Context(laterals[-1], *context, landmarks)
+        self.context = Context(laterals[-1], *context)
         self.hint = PoseHint(context[0], widths[HINT_LEVEL])
-        self.register_buffer("part_centres_m", part_centres_m[..., None, None])
+        # Positions are said relative to the middle of their part and in a unit of their own.
+        unit = [torch.full((count,), 1.0) for count in HEADS]
+        middle = [torch.zeros(count) for count in HEADS]
+        unit[POSITION].fill_(POSITION_SCALE_M)
+        middle[POSITION] = part_centres_m.flatten().float()
+        self.register_buffer("head_unit", torch.cat(unit), persistent=False)
+        self.register_buffer("head_middle", torch.cat(middle), persistent=False)
         self.blocks = nn.ModuleList(
             MergeBlock(*channels) for channels in zip(laterals, tops, widths, strict=True)
         )
-        self.heads = nn.Conv2d(widths[0], 1 + NUM_PARTS + 3 * NUM_PARTS + 2, 1)
+        self.heads = nn.Conv2d(widths[0], sum(HEADS), 1)
         self.centre_head = nn.Conv2d(widths[1], 1, 1)
         assert self.centre_head.bias is not None
         nn.init.constant_(self.centre_head.bias, -4.0)  # centres are rare pixels
@@ -163,7 +184,7 @@ class CorrespondenceNet(nn.Module):
     def forward(
         self,
         image: Float[Tensor, "B 3 H W"],
-        marker: Float[Tensor, "B 1 h w"],
+        marker: Float[Tensor, "B 2 h w"],
         pose: Float[Tensor, "B 39 8"] | None = None,
     ) -> CorrespondenceMaps:
         """Encode and decode; H and W at least 128 and divisible by the coarsest stride."""
@@ -172,34 +193,36 @@ class CorrespondenceNet(nn.Module):
     def decode(
         self,
         features: Pyramid,
-        marker: Float[Tensor, "B 1 h w"],
+        marker: Float[Tensor, "B 2 h w"],
         pose: Float[Tensor, "B 39 8"] | None = None,
     ) -> CorrespondenceMaps:
         """Maps from encoder features that were computed already.
 
         Args:
             features: the encoder's.
-            marker: zeros for "everybody", a rough mask in [0, 1] for one person.
+            marker: zeros for "everybody"; for one person a rough mask in [0, 1], and one of the
+                other people in the picture.
             pose: of `look_at_pose`; zeros, or None, where nobody has looked.
         """
         to_tokens = to_map = None
         if pose is not None:
             to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
-        top = self.context(features.stride32, features.top, marker, to_tokens)
+        top = self.context(features.stride32, marker, to_tokens)
         stride_4 = top
         for level in range(len(self.blocks) - 1, -1, -1):
-            top = self.blocks[level](features[level], marker, top)
-            if level == HINT_LEVEL and to_map is not None:
-                top = top + to_map
+            hint = to_map if level == HINT_LEVEL else None
+            top = self.blocks[level](features[level], marker, top, hint)
             if level == 1:
                 stride_4 = top
-        maps = self.heads(top)
-        person, part, position, offset = maps.split([1, NUM_PARTS, 3 * NUM_PARTS, 2], dim=1)
-        position = self.part_centres_m + POSITION_SCALE_M * position.unflatten(1, (NUM_PARTS, 3))
+        weight = self.heads.weight * self.head_unit[:, None, None, None]
+        assert self.heads.bias is not None
+        bias = self.heads.bias * self.head_unit + self.head_middle
+        maps = functional.conv2d(top, weight, bias)
+        person, part, position, offset = maps.split(HEADS, dim=1)
         return CorrespondenceMaps(
             person=person[:, 0],
             part=part,
-            position_m=position,
+            position_m=position.unflatten(1, (NUM_PARTS, 3)),
             centre=self.centre_head(stride_4)[:, 0],
             offset=offset,
         )

@@ -63,6 +63,15 @@ def _largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.nd
     return keep[labels]
 
 
+def mark_others(people: list[Detection]) -> list[Detection]:
+    """The same people, each knowing which pixels are the others'."""
+    if len(people) < 2:
+        return people
+    masks = np.stack([person.mask for person in people])
+    claims = masks.sum(0)
+    return [person._replace(others=(claims > 0) & ~person.mask) for person in people]
+
+
 def mask_to_detection(score: float, mask: Bool[np.ndarray, "H W"]) -> Detection:
     """Detection of a full-picture mask; the box reaches the outer edges of its pixels."""
     rows, cols = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]

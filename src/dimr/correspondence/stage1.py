@@ -4,15 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import SAME_PERSON, confirm, distinct_people, overlap
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
-from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
-from dimr.correspondence.people import group_pixels, mask_to_detection
+from dimr.correspondence.network import (
+    MARKER_CHANNELS,
+    CorrespondenceMaps,
+    CorrespondenceNet,
+)
+from dimr.correspondence.people import group_pixels, mark_others, mask_to_detection
 from dimr.encoder.blazepose import BlazePose, Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
@@ -31,11 +35,13 @@ UNCONFIRMED = 0.6
 
 
 class CropFeatures(NamedTuple):
-    """What stage 1 sees on a batch of crops before anybody is marked."""
+    """What is seen on a batch of crops: what both stages start from."""
 
     pyramid: Pyramid
-    image: Float[Tensor, "B 3 S S"] | None
-    """The crops themselves, for the hint; None goes without."""
+    marker: Float[Tensor, "B 2 h w"]
+    """Who is meant and who is not."""
+    pose: Float[Tensor, "B 39 8"] | None
+    """What the original network says of the marked people; None where nobody can be asked."""
 
     @property
     def maps(self) -> list[Tensor]:
@@ -78,22 +84,25 @@ class Stage1:
         return next(self.network.parameters()).device
 
     @torch.inference_mode()
-    def encode(self, picture: UInt8[np.ndarray, "S S 3"]) -> CropFeatures:
+    def encode(
+        self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[Tensor, "1 2 h w"]
+    ) -> CropFeatures:
         """What is seen on a crop: the pass that both stages share."""
-        return self.features(picture_to_tensor(picture).to(self.device))
+        return self.features(picture_to_tensor(picture), marker)
 
-    def features(self, image: Float[Tensor, "B 3 S S"]) -> CropFeatures:
+    def features(
+        self, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+    ) -> CropFeatures:
         """`encode` for a batch."""
-        return CropFeatures(self.network.encoder.features(image), image)
-
-    def decode(
-        self, features: CropFeatures, marker: Float[Tensor, "B 1 h w"]
-    ) -> CorrespondenceMaps:
-        """The network's answer about the marked people, with the hint if somebody can give it."""
+        image, marker = image.to(self.device), marker.to(self.device)
         pose = None
-        if self.confirmer is not None and features.image is not None:
-            pose = look_at_pose(self.confirmer, features.image)
-        return self.network.decode(features.pyramid, marker.to(self.device), pose)
+        if self.confirmer is not None:
+            pose = look_at_pose(self.confirmer, image, marker[:, 1:])
+        return CropFeatures(self.network.encoder.features(image), marker, pose)
+
+    def decode(self, features: CropFeatures) -> CorrespondenceMaps:
+        """The network's answer about the marked people."""
+        return self.network.decode(*features)
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
@@ -104,29 +113,33 @@ class Stage1:
 
     @torch.inference_mode()
     def find_people(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
-        """People of the whole picture, best first."""
+        """People of the whole picture, best first; each knows which pixels are the others'."""
         height, width = picture.shape[:2]
         window = Crop(picture_centre_px(width, height), float(max(width, height)), self.scene_size)
         candidates = self._candidates(picture, window)
         if self.confirmer is None:
-            return candidates
+            return mark_others(candidates)
         windows = [window]  # a close-up fills the picture, and the first pass may see only a part
         windows += [
             box_to_crop(person.box_px, self.scene_size, self.margin) for person in candidates
         ]
         looks = [confirm(self.confirmer, picture, each) for each in windows]
-        confirmed = distinct_people([person for person in looks if person is not None])
-        # In a crowd every look may end at the same person: others count if the first pass is sure.
-        alone = [
-            person._replace(score=UNCONFIRMED * person.score)
-            for person in candidates
-            if person.score >= SURE
-        ]
-        return confirmed + [
-            person
-            for person in distinct_people(alone)
-            if all(overlap(person.mask, other.mask) < SAME_PERSON for other in confirmed)
-        ]
+        found = distinct_people([person for person in looks if person is not None])
+        # In a crowd every look may end at the same person: grey out whom we know and look again.
+        # Whoever is not seen then counts if the first pass is sure.
+        for person in distinct_people(candidates):
+            if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
+                continue
+            window = box_to_crop(person.box_px, self.scene_size, self.margin)
+            known = np.any([other.mask for other in found], axis=0) & ~person.mask
+            again = confirm(self.confirmer, picture, window, known) if found else None
+            if again is not None and all(
+                overlap(again.mask, other.mask) < SAME_PERSON for other in found
+            ):
+                found.append(again)
+            elif person.score >= SURE:
+                found.append(person._replace(score=UNCONFIRMED * person.score))
+        return mark_others(sorted(found, key=lambda person: -person.score))
 
     def _candidates(self, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> list[Detection]:
         """The first pass: everybody, without a marker."""
@@ -135,7 +148,7 @@ class Stage1:
             self.network.encoder.features(
                 picture_to_tensor(crop_picture(picture, window)).to(self.device)
             ),
-            torch.zeros(1, 1, stride_2, stride_2, device=self.device),
+            torch.zeros(1, MARKER_CHANNELS, stride_2, stride_2, device=self.device),
         )
         found = group_pixels(
             maps.person[0].sigmoid().cpu().numpy(),
@@ -154,19 +167,23 @@ class Stage1:
         """The square window in which stage 1 looks again and stage 2 looks at all."""
         return box_to_crop(detection.box_px, self.crop_size, self.margin)
 
-    def marker(self, mask: Bool[np.ndarray, "H W"], crop: Crop) -> Float[Tensor, "1 1 h w"]:
-        """The first pass's mask as the second pass's mark, at the correspondence resolution."""
+    def marker(self, detection: Detection, crop: Crop) -> Float[Tensor, "1 2 h w"]:
+        """The first pass's masks of the person and of the others as the second pass's mark."""
         size = crop.size // CORRESPONDENCE_STRIDE
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
-        return torch.from_numpy(crop_picture(mask.astype(np.float32), window))[None, None]
+        mark = np.zeros((MARKER_CHANNELS, size, size), np.float32)
+        mark[0] = crop_picture(detection.mask.astype(np.float32), window)
+        if detection.others is not None:
+            mark[1] = crop_picture(detection.others.astype(np.float32), window)
+        return torch.from_numpy(mark)[None]
 
     def look_again(
         self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection
     ) -> tuple[Crop, Iuv]:
         """The second pass on somebody whom the first one found."""
         crop = self.refine_crop(detection)
-        features = self.encode(crop_picture(picture, crop))
-        return crop, self.refine(features, self.marker(detection.mask, crop))
+        features = self.encode(crop_picture(picture, crop), self.marker(detection, crop))
+        return crop, self.refine(features)
 
     def find_iuvs(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
         """Both passes: everybody's visible surface in pixels of the picture, best first."""
@@ -178,9 +195,9 @@ class Stage1:
         return [window for window in found if window is not None]
 
     @torch.inference_mode()
-    def refine(self, features: CropFeatures, marker: Float[Tensor, "1 1 h w"]) -> Iuv:
+    def refine(self, features: CropFeatures) -> Iuv:
         """The visible surface of the marked person, at half of the crop's resolution."""
-        maps = self.decode(features, marker)
+        maps = self.decode(features)
         return embedding_to_iuv(
             maps.person[0].sigmoid().cpu().numpy(),
             maps.part[0].softmax(0).cpu().numpy(),

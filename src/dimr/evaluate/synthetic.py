@@ -115,16 +115,15 @@ def sample_errors(
         )
         crop = stage1.refine_crop(person)
         picture = crop_picture(sample.image, crop)
-        features = stage1.encode(picture)
+        features = stage1.encode(picture, stage1.marker(person, crop))
         true_iuv = crop_iuv(truth, crop)
-        iuv = (
-            true_iuv if name == "gt" else stage1.refine(features, stage1.marker(person.mask, crop))
-        )
+        iuv = true_iuv if name == "gt" else stage1.refine(features)
         regression = stage2.regress_from(
             features.maps,
             torch.from_numpy(iuv.mask)[None],
             torch.from_numpy(iuv.uv)[None],
             picture_to_tensor(picture),
+            features.pose,
         )
         errors[name] = _errors(sample, mask_iou(iuv.mask, true_iuv.mask), regression, body)
     return errors

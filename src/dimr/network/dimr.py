@@ -41,8 +41,10 @@ class HeadSize:
     """Residual steps of the regressor."""
     dropout: float = 0.0
     """Dropout of the regressor; 0.5 in HMR."""
+    landmarks: bool = True
+    """Whether the regressor hears what the original BlazePose network says of the crop; ours."""
     zero_start: bool = True
-    """Picture features enter at zero, so that training on IUV alone can come first."""
+    """Picture features enter at zero (landmarks always do): training on IUV alone comes first."""
 
     @property
     def down_stride(self) -> int:
@@ -54,7 +56,12 @@ class HeadSize:
 
 
 PAPER_SIZE = HeadSize(
-    atlas=56, features=256, blocks=((256, 2), (256, 2)), residual_blocks=0, zero_start=False
+    atlas=56,
+    features=256,
+    blocks=((256, 2), (256, 2)),
+    residual_blocks=0,
+    landmarks=False,
+    zero_start=False,
 )
 """Our best reconstruction of the paper's sizes, for `hrnet_w32` at 224 pixels: F_UV^d is 14x14."""
 
@@ -92,6 +99,7 @@ class Dimr(nn.Module):
         mask: Bool[Tensor, "B H W"],
         uv: Float[Tensor, "B H W 2"],
         image: Float[Tensor, "B 3 S S"] | None = None,
+        pose: Float[Tensor, "B 39 8"] | None = None,
     ) -> Regression:
         """Like `forward`, from encoder maps that the caller has already, or from no picture.
 
@@ -100,6 +108,8 @@ class Dimr(nn.Module):
             mask: visible pixels of the person.
             uv: their places on the atlas.
             image: the crop itself, needed by the variant `no_uv_feature` only.
+            pose: landmarks of the crop (`dimr.correspondence.hint.look_at_pose`) for a head that
+                hears them; None goes without.
         """
         features = None if maps is None else self.fuse(maps)  # F_img
         arranged = self.wrap(features, mask, uv, image)  # F_UV
@@ -108,4 +118,4 @@ class Dimr(nn.Module):
             global_features = uv.new_zeros(len(mask), self.fuse.width)
         else:
             global_features = features.mean(dim=(2, 3))
-        return self.regress(completed, global_features)
+        return self.regress(completed, global_features, pose)

@@ -7,7 +7,10 @@ rotation matrices once, at the end.
 Differs from HMR: a ReLU follows each hidden layer (HMR has none, which leaves one linear map an
 iteration), and dropout is off by default (HMR's family uses 0.5 against over-fitting small sets of
 real data; on synthetic data without end it only slows the fit). Both are ours to choose: the paper
-says no more than "fully-connected layer" and "iterative regression".
+says no more than "fully-connected layer" and "iterative regression". A third choice of ours: the
+landmarks that the original BlazePose network sees may join (from zero, so that a head can learn
+from IUVs first): trained on photographs, it knows directions and depths that our pictures teach
+badly.
 """
 
 import torch
@@ -22,6 +25,8 @@ from dimr.types import Regression
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
 STATE_SIZE = THETA_SIZE + NUM_BETAS + NUM_CAMERA
+LANDMARK_FEATURES = 39 * 8
+"""Of `dimr.correspondence.hint.look_at_pose`."""
 INITIAL_CAMERA = (0.9, 0.0, 0.0)
 """(s, tx, ty): a 2 m body fills 90 % of the crop."""
 
@@ -45,6 +50,7 @@ class IterativeRegressor(nn.Module):
         iterations: int = 3,
         dropout: float = 0.0,
         initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
+        landmarks: bool = False,
     ):
         """`initial_rotmats` None: standing upright, facing the camera, arms to the sides."""
         super().__init__()
@@ -52,6 +58,13 @@ class IterativeRegressor(nn.Module):
         # one layer over [features, state], kept as two: the features' half runs once
         self.enter_features = nn.Linear(in_features, hidden)
         self.enter_state = nn.Linear(STATE_SIZE, hidden, bias=False)
+        self.enter_landmarks = None
+        if landmarks:
+            last = nn.Linear(hidden // 4, hidden, bias=False)
+            nn.init.zeros_(last.weight)
+            self.enter_landmarks = nn.Sequential(
+                nn.Linear(LANDMARK_FEATURES, hidden // 4), nn.GELU(), last
+            )
         self.hidden = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
         self.decode_theta = nn.Linear(hidden, THETA_SIZE)
@@ -65,9 +78,16 @@ class IterativeRegressor(nn.Module):
         state = torch.cat([theta_6d, torch.zeros(NUM_BETAS), torch.tensor(INITIAL_CAMERA)])
         self.register_buffer("initial_state", state)
 
-    def forward(self, completed: Completed, global_features: Float[Tensor, "B C"]) -> Regression:
-        """[phi flattened, GAP(F_img)] and the initial state -> parameters."""
+    def forward(
+        self,
+        completed: Completed,
+        global_features: Float[Tensor, "B C"],
+        pose: Float[Tensor, "B 39 8"] | None = None,
+    ) -> Regression:
+        """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters."""
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
+        if pose is not None and self.enter_landmarks is not None:
+            from_features = from_features + self.enter_landmarks(pose.flatten(1))
         state = self.initial_state.expand(len(from_features), -1)
         for _ in range(self.iterations):
             hidden = self.dropout(F.relu(from_features + self.enter_state(state)))

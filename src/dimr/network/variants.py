@@ -196,6 +196,7 @@ def build_stage2(
         size.iterations,
         size.dropout,
         initial_rotmats,
+        size.landmarks,
     )
     return Dimr(encoder, fuse, wrap, complete, regress)
 

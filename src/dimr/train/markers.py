@@ -9,10 +9,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
+def rough_markers(
+    target: Bool[np.ndarray, "h w"],
+    others: Bool[np.ndarray, "h w"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "2 h w"]:
+    """What the first pass might say of the target and of the others; it may miss all of those."""
+    mark = rough_marker(target, others, rng)
+    if not others.any() or rng.random() < 0.25:
+        return np.stack([mark, np.zeros_like(mark)])
+    return np.stack([mark, rough_marker(others, target, rng, blobs=0.0) * (1 - mark)])
+
+
 def rough_marker(
     target: Bool[np.ndarray, "h w"],
     others: Bool[np.ndarray, "h w"],
     rng: np.random.Generator,
+    blobs: float = 0.1,
 ) -> Float[np.ndarray, "h w"]:
     """A degraded mask of the target in [0, 1].
 
@@ -20,11 +33,12 @@ def rough_marker(
         target: visible pixels of the marked person.
         others: visible pixels of other people; some of them leak into the mark.
         rng: source of all randomness.
+        blobs: share of marks that are no outline at all.
     """
     side = target.shape[0]
     if not target.any():
         return np.zeros(target.shape, np.float32)
-    if rng.random() < 0.1:
+    if rng.random() < blobs:
         return _blob(target)
     mark = target.astype(np.float32)
     if others.any() and rng.random() < 0.4:

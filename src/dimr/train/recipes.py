@@ -1,6 +1,6 @@
 """Complete trainings by name: what `dimr train RECIPE` runs.
 
-    stage1            correspondence network, from the person-pretrained encoder
+    stage1            correspondence network, from the person-pretrained encoder or an earlier one
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
@@ -56,7 +56,7 @@ class Run:
     poses: Path | None = None
     """Pose bank of `dimr synth poses`; None: the one that ships."""
     stage1: Path | None = None
-    """Folder with the weights of stage 1 (recipes stage1_decoder and stage2)."""
+    """Folder with the weights of stage 1, which stage1, stage1_decoder and stage2 go on from."""
     geometry: Path | None = None
     """Folder with the weights of a head trained by stage2_geometry (recipe stage2), or of any head
     to go on from (recipe stage2_geometry)."""
@@ -174,19 +174,28 @@ def _data_of(run: Run) -> str:
 
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """Stage 1 from the person-pretrained encoder."""
-    return _train_correspondence("stage1", new_stage1_network(body, atlas), run, body, atlas, {})
+    """Stage 1 from the person-pretrained encoder, or more of an earlier one with its encoder."""
+    if run.stage1 is None:
+        network, about = new_stage1_network(body, atlas), {}
+    else:
+        network, about = _earlier_stage1(run.stage1, body, atlas)
+    return _train_correspondence("stage1", network, run, body, atlas, about)
 
 
 def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """More of stage 1 at half the price: only the decoder learns."""
     if run.stage1 is None:
         raise ValueError("stage1_decoder needs the weights of stage1 (--stage1)")
-    network = load_stage1_network(run.stage1, body, atlas)
+    network, about = _earlier_stage1(run.stage1, body, atlas)
     network.encoder.requires_grad_(False)
-    _, before = load_weights(run.stage1 / STAGE1_FILE)
-    about = {"goes_on_from": _history(before)}
     return _train_correspondence("stage1_decoder", network, run, body, atlas, about)
+
+
+def _earlier_stage1(
+    folder: Path, body: BodyModel, atlas: Atlas
+) -> tuple[CorrespondenceNet, dict[str, Any]]:
+    _, before = load_weights(folder / STAGE1_FILE)
+    return load_stage1_network(folder, body, atlas), {"goes_on_from": _history(before)}
 
 
 def _train_correspondence(

@@ -1,7 +1,8 @@
 """Stage 1's task: label everybody of a scene, or the marked person of a crop.
 
-Scenes and crops share a batch and the weights: scenes come without a marker and teach centres,
-crops come with an imitated marker and teach whom to label. Surface terms count visible pixels
+Scenes and crops share a batch and the weights. Scenes, and some crops (people who fill the
+picture), come without a marker and teach centres; the other crops come with an imitated marker and
+teach whom to label. Surface terms count visible pixels
 only; where nobody is, only "nobody" is taught.
 """
 
@@ -10,23 +11,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.hint import look_at_pose
-from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
+from dimr.correspondence.hint import NUM_VALUES, look_at_pose
+from dimr.correspondence.network import (
+    MARKER_CHANNELS,
+    NUM_PARTS,
+    CorrespondenceMaps,
+    CorrespondenceNet,
+)
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
-from dimr.encoder.blazepose import BlazePose
+from dimr.encoder.blazepose import NUM_LANDMARKS, BlazePose
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
-from dimr.train.markers import rough_marker
+from dimr.train.markers import rough_markers
 
 CENTRE_STRIDE = 4
-SCENE_EVERY = 4
-"""One sample in this many is a scene."""
+CYCLE = 8
+"""After this many samples the kinds repeat."""
+SCENES = (3, 7)
+"""Whole scenes, without a marker."""
+UNMARKED = 5
+"""A crop without a marker."""
 NEAR_M = 0.05
 """A pixel is right when its rest-pose position is at most this far from the true one."""
 
@@ -84,25 +94,27 @@ class Stage1Samples(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """One sample; `marker`, `visible`, `part`, `position_m` are at stride 2."""
-        is_scene = index % SCENE_EVERY == SCENE_EVERY - 1
+        kind = index % CYCLE
+        draw = self.people.scene_sample if kind in SCENES else self.people.crop_sample
+        sample = draw(index)
+        person_id = sample.labels.person_id
+        is_scene = kind in SCENES or kind == UNMARKED
         if is_scene:
-            sample = self.people.scene_sample(index)
-            visible = sample.labels.person_id >= 0
-            marker = np.zeros(visible.shape, np.float32)
+            visible = person_id >= 0
+            marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
         else:
-            sample = self.people.crop_sample(index)
-            visible = sample.labels.person_id == 0
+            visible = person_id == 0
             rng = np.random.default_rng([self.people.seed, index])
-            marker = rough_marker(visible, sample.labels.person_id > 0, rng)
+            marker = rough_markers(visible, person_id > 0, rng)
         size = sample.image.shape[0]
         return {
             "image": sample.image,
-            "marker": marker[None],
+            "marker": marker,
             "visible": visible,
             "part": np.where(visible, sample.labels.part, 0).astype(np.int64),
             "position_m": sample.labels.position_m.transpose(2, 0, 1),
             "centre": centre_map(sample.people, size // CENTRE_STRIDE),
-            "offset": offset_map(sample.labels.person_id, sample.people, size),
+            "offset": offset_map(person_id, sample.people, size),
             "is_scene": np.float32(is_scene),
         }
 
@@ -117,34 +129,39 @@ def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (per_picture * weight).sum() / weight.sum().clamp_min(1)
 
 
-def of_part(position_m: Tensor, part: Tensor) -> Float[Tensor, "B 3 h w"]:
-    """Positions of one DensePose part (1..24; background reads part 1) of each pixel."""
-    index = (part - 1).clamp_min(0)[:, None, None].expand(-1, 1, 3, -1, -1)
-    return position_m.gather(1, index)[:, 0]
+def of_part(position_m: Float[Tensor, "N 72"], part: Tensor) -> Float[Tensor, "N 3"]:
+    """Positions of one DensePose part (1..24) of each pixel."""
+    return position_m.view(-1, NUM_PARTS, 3)[torch.arange(len(part)), part - 1]
+
+
+def at(maps: Float[Tensor, "B ... h w"], pixels: Bool[Tensor, "B h w"]) -> Float[Tensor, "N C"]:
+    """Rows of the chosen pixels, in float32."""
+    return maps.flatten(1, -3).permute(0, 2, 3, 1)[pixels].float()
 
 
 def stage1_loss(
     maps: CorrespondenceMaps, batch: dict[str, Tensor], weights: Stage1Weights
 ) -> StepLoss:
-    """Sum of the five terms; `batch` as from `Stage1Samples`."""
-    visible = batch["visible"].float()
-    num_visible = visible.sum().clamp_min(1)
-    person = functional.binary_cross_entropy_with_logits(maps.person, visible)
-    part = functional.cross_entropy(maps.part, batch["part"] - 1, ignore_index=-1, reduction="sum")
-    part = part / num_visible
-    gap = (of_part(maps.position_m, batch["part"]) - batch["position_m"]).abs().sum(1)
-    position = (gap * visible).sum() / num_visible
+    """Sum of the five terms; `batch` as from `Stage1Samples`.
+
+    Where nobody is visible, surface heads are not even read: they are most of the maps.
+    """
+    visible = batch["visible"]
     scene = batch["is_scene"]
-    centre = centre_loss(maps.centre, batch["centre"], scene)
-    in_scene = visible * scene[:, None, None]
-    offset = ((maps.offset - batch["offset"]).abs().sum(1) * in_scene).sum()
-    offset = offset / in_scene.sum().clamp_min(1)
+    in_scene = visible & (scene > 0)[:, None, None]
+    num_visible = visible.sum().clamp_min(1)
+    true_part = batch["part"][visible]
+    person = functional.binary_cross_entropy_with_logits(maps.person.float(), visible.float())
+    part = functional.cross_entropy(at(maps.part, visible), true_part - 1, reduction="sum")
+    position = of_part(at(maps.position_m, visible), true_part)
+    position = (position - at(batch["position_m"], visible)).abs().sum()
+    offset = (at(maps.offset, in_scene) - at(batch["offset"], in_scene)).abs().sum()
     terms = {
         "person": person,
-        "part": part,
-        "position": position,
-        "centre": centre,
-        "offset": offset,
+        "part": part / num_visible,
+        "position": position / num_visible,
+        "centre": centre_loss(maps.centre.float(), batch["centre"], scene),
+        "offset": offset / in_scene.sum().clamp_min(1),
     }
     total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
     return StepLoss(total, {name: float(term.detach()) for name, term in terms.items()})
@@ -204,9 +221,15 @@ class Stage1Task:
         image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad():
-                pose = look_at_pose(self.poser, image) * (1 - batch["is_scene"])[:, None, None]
-            maps = model(image, batch["marker"], pose)
-        return CorrespondenceMaps(*(each.float() for each in maps))
+                pose = self._poses(image, batch["marker"], batch["is_scene"] == 0)
+            return model(image, batch["marker"], pose)
+
+    def _poses(self, image: Tensor, marker: Tensor, marked: Bool[Tensor, "B"]) -> Tensor:
+        """Hints for crops with a marker, zeros for the others."""
+        pose = image.new_zeros(len(image), NUM_LANDMARKS, NUM_VALUES)
+        if marked.any():
+            pose[marked] = look_at_pose(self.poser, image[marked], marker[marked, 1:])
+        return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
         """Loss of one batch."""
@@ -224,13 +247,11 @@ class Stage1Task:
             found = maps.person > 0
             union = (found | visible).sum((1, 2))
             sums["iou"] += ((found & visible).sum((1, 2)) / union)[union > 0].tolist()
-            part = maps.part.argmax(1) + 1
-            sums["part"] += (part == batch["part"])[visible].float().tolist()
-            sides = compare_sides(part[visible].numpy(), batch["part"][visible].numpy())
+            part, true_part = at(maps.part, visible).argmax(1) + 1, batch["part"][visible]
+            sums["part"] += (part == true_part).float().tolist()
+            sides = compare_sides(part.numpy(), true_part.numpy())
             sums["wrong_side"] += (sides < 0).tolist()
-            gap = torch.linalg.norm(of_part(maps.position_m, part) - batch["position_m"], dim=1)[
-                visible
-            ]
-            sums["near"] += (gap < NEAR_M).float().tolist()
+            gap = of_part(at(maps.position_m, visible), part) - at(batch["position_m"], visible)
+            sums["near"] += (gap.norm(dim=1) < NEAR_M).float().tolist()
         means = {name: float(np.mean(values)) for name, values in sums.items()}
         return means | {"score": 3 - means["iou"] - means["part"] - means["near"]}

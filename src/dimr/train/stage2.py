@@ -17,15 +17,15 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import embedding_to_iuv
-from dimr.correspondence.stage1 import Stage1
+from dimr.correspondence.stage1 import CropFeatures, Stage1
 from dimr.data.synthetic.people import CropSample, IuvSample, SyntheticPeople
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
 from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, stage2_losses
-from dimr.train.markers import rough_marker
-from dimr.types import Iuv, Regression
+from dimr.train.markers import rough_markers
+from dimr.types import Regression
 
 
 def damage_iuv(
@@ -115,28 +115,26 @@ class PictureSamples(Dataset):
         sample = self.people.crop_sample(index)
         iuv = sample.iuv
         rng = np.random.default_rng([self.people.seed, index])
-        marker = rough_marker(iuv.mask, sample.labels.person_id > 0, rng)
+        marker = rough_markers(iuv.mask, sample.labels.person_id > 0, rng)
         return {
             "image": sample.image,
-            "marker": marker[None],
+            "marker": marker,
             "mask": iuv.mask,
             "uv": iuv.uv,
             **target_labels(sample),
         }
 
 
-def stage1_answers(
-    stage1: Stage1, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 1 h w"]
-) -> tuple[list[Tensor], list[Iuv]]:
-    """Encoder maps (fine to coarse) and predicted IUVs of a batch of crops."""
-    features = stage1.features(image)
-    maps = stage1.decode(features, marker)
+def read_iuvs(stage1: Stage1, features: CropFeatures) -> tuple[Tensor, Tensor]:
+    """Masks and uvs that stage 1 predicts of a batch of crops."""
+    maps = stage1.decode(features)
     person, part = maps.person.sigmoid().numpy(), maps.part.softmax(1).numpy()
     position = maps.position_m.numpy()
     iuvs = [
         embedding_to_iuv(*each, stage1.table) for each in zip(person, part, position, strict=True)
     ]
-    return features.maps, iuvs
+    mask, uv = np.stack([iuv.mask for iuv in iuvs]), np.stack([iuv.uv for iuv in iuvs])
+    return torch.from_numpy(mask), torch.from_numpy(uv)
 
 
 class _Stage2Task:
@@ -228,12 +226,10 @@ class PictureTask(_Stage2Task):
 
     def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
         """Features of the shared encoder, IUVs by `predicted`."""
+        image = pictures_to_tensor(batch["image"])
         with torch.no_grad():
-            maps, iuvs = stage1_answers(
-                self.stage1, pictures_to_tensor(batch["image"]), batch["marker"]
-            )
-        mask = torch.from_numpy(np.stack([iuv.mask for iuv in iuvs]))
-        uv = torch.from_numpy(np.stack([iuv.uv for iuv in iuvs]))
+            features = self.stage1.features(image, batch["marker"])
+            mask, uv = read_iuvs(self.stage1, features)
         mask = torch.where(predicted[:, None, None], mask, batch["mask"])
         uv = torch.where(predicted[:, None, None, None], uv, batch["uv"])
-        return model.regress_from(maps, mask, uv)
+        return model.regress_from(features.maps, mask, uv, image, features.pose)

@@ -18,7 +18,7 @@ from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
-from dimr.encoder.blazepose import BlazePose
+from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
@@ -48,12 +48,10 @@ def weights_folder(name: str | Path) -> Path:
 
 
 def new_stage1_network(body: BodyModel, atlas: Atlas) -> CorrespondenceNet:
-    """Pretrained encoder and landmark layers, fresh decoder."""
+    """Pretrained encoder, fresh decoder."""
     table = surface_table(atlas, body.v_template.cpu().numpy())
-    pretrained = BlazePose.pretrained()
-    return CorrespondenceNet(
-        pretrained.encoder, pretrained.landmarks.summary, torch.from_numpy(table.part_centres_m)
-    )
+    encoder = BlazePoseEncoder.pretrained()
+    return CorrespondenceNet(encoder, torch.from_numpy(table.part_centres_m))
 
 
 def new_stage2(

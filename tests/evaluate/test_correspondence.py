@@ -2,7 +2,6 @@ import functools
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
@@ -173,46 +172,3 @@ def test_means_by_subset_yaw_and_face():
     assert means["clean"]["wrong_torso"] == 0.5  # of the one whose torso is in sight
     assert means["faces away (> 135)"]["mask_iou"] == 0.6
     assert means["sideways (45-135)"]["n"] == means["face not in sight"]["n"] == 1
-
-
-class TestStreet:
-    @pytest.fixture
-    def folder(self, tmp_path):
-        """Photos 1, 2 and 21: a person in the middle third."""
-        mask = np.zeros((60, 40), np.uint8)
-        mask[20:40, 10:30] = 255
-        for name in ("images", "mask"):
-            (tmp_path / name).mkdir()
-        for number in (1, 2, 21):
-            Image.fromarray(np.stack([mask] * 3, axis=-1)).save(
-                tmp_path / "images" / f"{number:04d}.jpg", quality=95
-            )
-            Image.fromarray(mask).save(tmp_path / "mask" / f"{number:04d}.png")
-        return tmp_path
-
-    def test_bright_people_are_found(self, folder):
-        class Bright(Oracle):
-            def __init__(self):
-                pass
-
-            def find_people(self, picture):
-                mask = picture[..., 0] > 128
-                return [Detection(np.array([9.5, 19.5, 29.5, 39.5], np.float32), 1.0, mask)]
-
-            def encode(self, picture, marker):
-                return picture
-
-            def refine(self, features):
-                mask = features[::2, ::2, 0] > 128
-                return Iuv(mask, np.zeros((*mask.shape, 2), np.float32))
-
-        scores = correspondence.score_street(folder, Bright())
-        assert scores["n"] == 2 and scores["mask_iou"] > 0.9
-
-    def test_nobody_found(self, folder):
-        scores = correspondence.score_street(folder, Oracle(None, found=False), limit=1)
-        assert scores == {"n": 1, "mask_iou": 0.0, "found": 0.0}
-
-    def test_folder_without_masks(self, tmp_path):
-        with pytest.raises(ValueError, match="street"):
-            correspondence.score_street(tmp_path, Oracle(None))

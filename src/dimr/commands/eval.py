@@ -17,7 +17,7 @@ def eval(
         str,
         typer.Argument(
             help="SYNTHOCC: bodies of synthetic people; STAGE1: their correspondence; "
-            "TABLE1, TABLE2: the paper's."
+            "REALVAL: 2D joints and masks of photographs; TABLE1, TABLE2: the paper's."
         ),
     ],
     subset: Annotated[
@@ -39,7 +39,15 @@ def eval(
     ] = None,
     street: Annotated[
         Path | None,
-        typer.Option(help="STAGE1: street photos with masks (images/, mask/), too."),
+        typer.Option(help="STAGE1, REALVAL: street photos with masks (images/, mask/), too."),
+    ] = None,
+    lspet: Annotated[
+        Path | None,
+        typer.Option(help="REALVAL: crops with joints (images/, joints.npz)."),
+    ] = None,
+    occluders: Annotated[
+        Path | None,
+        typer.Option(help="REALVAL: RGBA cut-outs in val/, to paste over the same crops."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -68,12 +76,16 @@ def eval(
         report = _synthocc(subset, limit, weights, photos, iuv)
     elif protocol == "STAGE1":
         report = _stage1(subset, limit, weights, photos, street)
+    elif protocol == "REALVAL":
+        report = _realval(lspet, occluders, street, limit, weights)
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}
         report = _table(protocol, data, given, weights, iuv or "gt", iuv_table)
     else:
-        raise ValueError(f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, TABLE1 or TABLE2")
+        raise ValueError(
+            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, REALVAL, TABLE1 or TABLE2"
+        )
     if json_path is not None:
         from dimr.files import write_atomically
 
@@ -157,9 +169,9 @@ def _stage1(
         mean_scores,
         score_crop,
         score_scene,
-        score_street,
     )
     from dimr.evaluate.geodesic import Geodesics
+    from dimr.evaluate.photos import score_street
     from dimr.predict import load
 
     chosen = _chosen(subsets, [*SUBSETS, SCENES])
@@ -207,6 +219,51 @@ def _stage1(
             f"{len(results)} scenes: AP at mask IoU .5 {report[SCENES]['ap50']:.3f}, of people "
             f"more than half hidden {report[SCENES]['ap50_hidden']:.3f}"
         )
+    if street is not None:
+        report["street"] = score_street(street, model.stage1, limit)
+        console.print(f"street photos: {report['street']}")
+    return report
+
+
+def _realval(
+    lspet: Path | None,
+    occluders: Path | None,
+    street: Path | None,
+    limit: int | None,
+    weights: str,
+) -> dict[str, Any]:
+    """Photographs: joints as they are and behind pasted things, and masks."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dimr.data.synthetic.folders import load_folder
+    from dimr.evaluate.photos import joint_means, joint_photos, score_joints, score_street
+    from dimr.predict import load
+
+    if lspet is None and street is None:
+        raise ValueError("REALVAL: nothing to measure; give --lspet FOLDER or --street FOLDER")
+    photos = [] if lspet is None else joint_photos(lspet, limit)
+    model = load(weights)
+    report = _about("REALVAL", weights, None, len(photos))
+    console = Console(width=90)
+    pasted: list = [("as they are", None)]
+    if occluders is not None:
+        cutouts = load_folder(occluders / "val", "RGBA", 256)
+        if not cutouts:
+            raise ValueError(f"--occluders: {occluders} has no pictures in val/")
+        pasted.append(("behind things", cutouts))
+    if photos:
+        table = Table("crops", "n", "found", "PCK@0.1", "joints seen", "joints hidden")
+        for name, things in pasted:
+            scores = [
+                score_joints(photos[number], model.predict, model.body, things)
+                for number in _progress(range(len(photos)), name)
+            ]
+            means = joint_means(scores)
+            cells = [_number(float(value), "") for key, value in means.items() if key != "n"]
+            table.add_row(name, str(means["n"]), *cells)
+            report[name.replace(" ", "_")] = means
+        console.print(table)
     if street is not None:
         report["street"] = score_street(street, model.stage1, limit)
         console.print(f"street photos: {report['street']}")

@@ -6,7 +6,6 @@ the picture. Somebody who is not found has no pixels: mask IoU 0, no surface poi
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from dimr.data.synthetic.samples import CropSample, SceneSample
 from dimr.evaluate.geodesic import Geodesics, geodesic_point_similarity
 from dimr.evaluate.synthetic import mask_iou
 from dimr.image.crop import crop_matrix
-from dimr.image.load import load_picture
 from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import warp_iuv
 from dimr.surface.parts import TORSO, compare_sides
@@ -214,43 +212,6 @@ def mean_scores(
             values = {key: [float(getattr(one, key)) for one in group] for key in MEANT}
             means[name] = {"n": len(group)} | {key: _mean(each) for key, each in values.items()}
     return means
-
-
-STREET_VALIDATION = 1
-"""Street photos whose number has this remainder by 20 are for validation."""
-
-
-def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict[str, float | int]:
-    """Mask IoU of the surest person on photos of one person (Clothing Co-Parsing's crops).
-
-    Args:
-        folder: with images/ID.jpg and mask/ID.png; ID % 20 == 1 are taken.
-        stage1: as shipped or trained.
-        limit: first photos only.
-
-    Raises:
-        ValueError: no such photo is there.
-    """
-    numbers = sorted(
-        path.stem
-        for path in (folder / "mask").glob("*.png")
-        if path.stem.isdigit() and int(path.stem) % 20 == STREET_VALIDATION
-    )[:limit]
-    if not numbers:
-        raise ValueError(f"street: {folder} has no masks mask/ID.png with ID % 20 == 1")
-    ious = []
-    for number in numbers:
-        picture = load_picture(folder / "images" / f"{number}.jpg")
-        truth = load_picture(folder / "mask" / f"{number}.png")[..., 0] > 0
-        found = stage1.find_people(picture)
-        size = picture.shape[0], picture.shape[1]
-        mask = look_at(stage1, picture, found[0], size).mask if found else np.zeros(size, bool)
-        ious.append(mask_iou(mask, truth))
-    return {
-        "n": len(ious),
-        "mask_iou": float(np.mean(ious)),
-        "found": float(np.mean(np.array(ious) > 0)),
-    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -171,7 +171,8 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
 
 def _head_size(card: Mapping[str, Any]) -> HeadSize:
     blocks = tuple(tuple(block) for block in card["head"]["blocks"])
-    return HeadSize(**{**card["head"], "blocks": blocks})
+    # older cards do not speak of landmarks: their heads heard none
+    return HeadSize(**{"landmarks": False, **card["head"], "blocks": blocks})
 
 
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:
@@ -194,4 +195,5 @@ def _load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> N
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"weights: {path} does not fit the network ({error})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"weights: {path} does not fit the network ({reason} ...)") from error

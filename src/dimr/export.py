@@ -115,6 +115,8 @@ def person_arrays(
     }
     if person.iuv.confidence is not None:
         arrays["iuv_confidence"] = person.iuv.confidence
+    if person.joint_error_m is not None:
+        arrays["joint_error_m"] = person.joint_error_m
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
@@ -142,6 +144,9 @@ def person_record(
         "betas": _numbers(person.betas),
         "translation_m": _numbers(translation_m(person, body)),
         "joints_cam_m": dict(zip(JOINT_NAMES, _numbers(person.joints_cam_m), strict=True)),
+        "joint_error_m": None
+        if person.joint_error_m is None
+        else dict(zip(JOINT_NAMES, _numbers(person.joint_error_m), strict=True)),
         "keypoints_px": dict(zip(JOINT_NAMES, _numbers(person.keypoints_px), strict=True)),
         "box_px": _numbers(person.box_px),
         "camera": {

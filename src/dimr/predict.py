@@ -111,6 +111,7 @@ class Model:
     ) -> Person:
         """Parameters of a crop to a person in the full picture's camera."""
         posed = self.body(regression.rotmats, regression.betas)
+        expected = regression.joint_error_m
         joints_m = _array(posed.joints_m[0])
         camera_crop = _array(regression.camera[0])
         if not (np.isfinite(joints_m).all() and np.isfinite(camera_crop).all()):
@@ -136,6 +137,7 @@ class Model:
             part_seen=part_seen(iuv, self.atlas),
             vertex_seen=vertex_seen(iuv, self.atlas, len(vertices_cam_m)),
             part_confidence=part_confidence(iuv, self.atlas),
+            joint_error_m=None if expected is None else _array(expected[0]),
         )
 
 

@@ -69,6 +69,8 @@ class Regression(NamedTuple):
     """phi_i of Eq. 2, one vector a part; None for variants without parts."""
     attention: Float[Tensor, "B P h w"] | None = None
     """Softmax-normalised attention of each part; None for variants without attention."""
+    joint_error_m: Float[Tensor, "B 24"] | None = None
+    """Expected distance of each joint from the true one, roots aligned; None if not estimated."""
 
 
 class Detection(NamedTuple):
@@ -108,6 +110,8 @@ class Person:
     """True for vertices whose surface the IUV shows; the others were completed."""
     part_confidence: Float[np.ndarray, "24"]
     """Mean confidence of the pixels of each part; zero where none is seen."""
+    joint_error_m: Float[np.ndarray, "24"] | None = None
+    """Expected distance of each joint from the true one, roots aligned; None if not estimated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,14 @@ def toy_encoder():
 
 @pytest.fixture
 def toy_size():
-    return HeadSize(atlas=ATLAS, features=5, blocks=((8, 2), (16, 2)), hidden=32, landmarks=False)
+    return HeadSize(
+        atlas=ATLAS,
+        features=5,
+        blocks=((8, 2), (16, 2)),
+        hidden=32,
+        landmarks=False,
+        uncertainty=False,
+    )
 
 
 @pytest.fixture

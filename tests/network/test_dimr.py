@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from dimr.network.dimr import PAPER_SIZE, Dimr, HeadSize
+from dimr.network.regress import USUAL_ERROR_M
 from dimr.network.variants import build_stage2
 
 
 @pytest.fixture
 def model(toy_encoder, toy_size, toy_parts, toy_rest):
-    size = replace(toy_size, landmarks=True)
+    size = replace(toy_size, landmarks=True, uncertainty=True)
     return build_stage2("dimr", toy_encoder, toy_parts, size, toy_rest).eval()
 
 
@@ -56,8 +57,22 @@ def test_landmarks_join_without_changing_the_function_and_are_heard(model, toy_b
     assert (heard.betas - without.betas).abs().max() > 1e-6
 
 
-def test_the_paper_s_head_hears_no_landmarks():
-    assert not PAPER_SIZE.landmarks
+def test_expected_errors_are_positive_and_start_at_the_usual(model, toy_batch):
+    error = model(*toy_batch).joint_error_m
+    torch.testing.assert_close(error, torch.full((3, 24), USUAL_ERROR_M))
+
+
+def test_expected_errors_teach_the_rest_of_the_network_nothing(model, toy_batch):
+    image, mask, uv = toy_batch
+    torch.nn.init.normal_(model.regress.decode_error.weight)
+    model.zero_grad()
+    model(image, mask, uv).joint_error_m.sum().backward()
+    learnt = {name for name, each in model.named_parameters() if each.grad is not None}
+    assert learnt == {"regress.decode_error.weight", "regress.decode_error.bias"}
+
+
+def test_the_paper_s_head_has_none_of_our_additions():
+    assert not PAPER_SIZE.landmarks and not PAPER_SIZE.uncertainty
 
 
 def test_finite_when_nobody_is_visible(model, toy_batch):
@@ -94,6 +109,7 @@ def test_state_dict_keys(model):
         "regress.initial_state",
         "regress.enter_features",
         "regress.enter_landmarks",
+        "regress.decode_error",
         "regress.enter_state",
         "regress.hidden",
         "regress.decode_theta",

@@ -9,6 +9,7 @@ from dimr.train.losses import (
     parallel_inpainting_loss,
     similarity_loss,
     stage2_losses,
+    uncertainty_loss,
     weighted_mean,
 )
 from dimr.types import Regression
@@ -156,6 +157,39 @@ class TestStage2Losses:
     def test_refuses_an_unknown_norm(self):
         with pytest.raises(ValueError, match="norm: got 'l2'"):
             LossWeights(norm="l2")
+
+
+class TestUncertaintyLoss:
+    JOINTS = torch.zeros(1, 3, 3)
+    WEIGHT = torch.tensor([[1.0, 1.0, 0.0]])
+
+    def test_by_hand(self):
+        """Off by 0, 0.5 and (not labelled) anything, roots aligned."""
+        target = torch.tensor([[[1.0, 0, 0], [1.3, 0.4, 0], [9.0, 9, 9]]])
+        expected = torch.tensor([[0.2, 0.25, 3.0]])
+        loss = uncertainty_loss(expected, self.JOINTS, target, self.WEIGHT)
+        wanted = (math.log(0.2) + 0 + math.log(0.25) + 0.5 / 0.25) / 2
+        assert loss.item() == pytest.approx(wanted, rel=1e-5)
+
+    def test_is_least_at_the_actual_error(self):
+        target = torch.tensor([[[0.0, 0, 0], [0.3, 0.4, 0], [0, 0, 0]]])
+        weight = torch.tensor([[0.0, 1.0, 0.0]])
+        for expected, wanted_sign in ((0.4, -1), (0.6, 1)):
+            guess = torch.full((1, 3), expected, requires_grad=True)
+            uncertainty_loss(guess, self.JOINTS, target, weight).backward()
+            assert guess.grad[0, 1].sign() == wanted_sign and not guess.grad[0, 0]
+
+    def test_joins_the_total_and_leaves_the_pose_alone(self):
+        truth, target = random_pose(2, 0), labels_of(random_pose(2, 1))
+        plain = stage2_losses(truth, target, joints_of)
+        error = torch.full((2, JOINTS), 0.1, requires_grad=True)
+        rotmats = truth.rotmats.clone().requires_grad_()
+        sure = stage2_losses(
+            truth._replace(rotmats=rotmats, joint_error_m=error), target, joints_of
+        )
+        torch.testing.assert_close(sure.total, plain.total + 0.1 * sure.uncertainty)
+        sure.uncertainty.backward()
+        assert error.grad.any() and rotmats.grad is None
 
 
 class TestParallelInpaintingLoss:

@@ -43,6 +43,8 @@ class HeadSize:
     """Dropout of the regressor; 0.5 in HMR."""
     landmarks: bool = True
     """Whether the regressor hears what the original BlazePose network says of the crop; ours."""
+    uncertainty: bool = True
+    """Whether the regressor says how far off each joint may be; ours."""
     zero_start: bool = True
     """Picture features enter at zero (landmarks always do): training on IUV alone comes first."""
 
@@ -61,6 +63,7 @@ PAPER_SIZE = HeadSize(
     blocks=((256, 2), (256, 2)),
     residual_blocks=0,
     landmarks=False,
+    uncertainty=False,
     zero_start=False,
 )
 """Our best reconstruction of the paper's sizes, for `hrnet_w32` at 224 pixels: F_UV^d is 14x14."""

@@ -10,8 +10,10 @@ real data; on synthetic data without end it only slows the fit). Both are ours t
 says no more than "fully-connected layer" and "iterative regression". A third choice of ours: the
 landmarks that the original BlazePose network sees may join (from zero, so that a head can learn
 from IUVs first): trained on photographs, it knows directions and depths that our pictures teach
-badly.
+badly. A fourth: it says how far from the truth it expects each joint to be.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -21,6 +23,9 @@ from torch.nn import functional as F
 from dimr.body.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from dimr.network.complete import Completed
 from dimr.types import Regression
+
+USUAL_ERROR_M = 0.1
+"""Where the expected error of a joint starts."""
 
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
@@ -51,6 +56,7 @@ class IterativeRegressor(nn.Module):
         dropout: float = 0.0,
         initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
         landmarks: bool = False,
+        uncertainty: bool = False,
     ):
         """`initial_rotmats` None: standing upright, facing the camera, arms to the sides."""
         super().__init__()
@@ -70,6 +76,11 @@ class IterativeRegressor(nn.Module):
         self.decode_theta = nn.Linear(hidden, THETA_SIZE)
         self.decode_betas = nn.Linear(hidden, NUM_BETAS)
         self.decode_camera = nn.Linear(hidden, NUM_CAMERA)
+        self.decode_error = None
+        if uncertainty:
+            self.decode_error = nn.Linear(hidden, NUM_JOINTS)
+            nn.init.zeros_(self.decode_error.weight)
+            nn.init.constant_(self.decode_error.bias, math.log(USUAL_ERROR_M))
         for decoder in (self.decode_theta, self.decode_betas, self.decode_camera):
             nn.init.xavier_uniform_(decoder.weight, gain=0.01)
             nn.init.zeros_(decoder.bias)
@@ -89,6 +100,7 @@ class IterativeRegressor(nn.Module):
         if pose is not None and self.enter_landmarks is not None:
             from_features = from_features + self.enter_landmarks(pose.flatten(1))
         state = self.initial_state.expand(len(from_features), -1)
+        hidden = from_features
         for _ in range(self.iterations):
             hidden = self.dropout(F.relu(from_features + self.enter_state(state)))
             hidden = self.dropout(F.relu(self.hidden(hidden)))
@@ -98,4 +110,8 @@ class IterativeRegressor(nn.Module):
             )
         theta_6d, betas, camera = state.float().split([THETA_SIZE, NUM_BETAS, NUM_CAMERA], dim=1)
         rotmats = rot6d_to_rotmat(theta_6d.reshape(-1, NUM_JOINTS, 6))
-        return Regression(rotmats, betas, camera, completed.part_features, completed.attention)
+        error = None
+        if self.decode_error is not None:  # it learns from the pose, the pose not from it
+            error = self.decode_error(hidden.detach()).float().exp()
+        parts, attention = completed.part_features, completed.attention
+        return Regression(rotmats, betas, camera, parts, attention, error)

@@ -197,6 +197,7 @@ def build_stage2(
         size.dropout,
         initial_rotmats,
         size.landmarks,
+        size.uncertainty,
     )
     return Dimr(encoder, fuse, wrap, complete, regress)
 

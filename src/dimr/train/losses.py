@@ -40,6 +40,8 @@ class LossWeights:
     """beta against theta within L_SMPL (SPIN)."""
     camera: float = 1.0
     """Guard against a camera that turns the person over (SPIN); not in the paper."""
+    uncertainty: float = 0.1
+    """Of a head that says how far off it may be; not in the paper."""
     norm: str = "mse"
     """Of all terms of Eq. 5: "mse" or "l1"."""
 
@@ -74,6 +76,7 @@ class Losses(NamedTuple):
     joints_3d: Float[Tensor, ""]
     joints_2d: Float[Tensor, ""]
     camera: Float[Tensor, ""]
+    uncertainty: Float[Tensor, ""]
     similarity: Float[Tensor, ""]
 
 
@@ -92,6 +95,23 @@ def similarity_loss(
     apart. The clean features supervise the occluded ones, so no gradient reaches the clean branch.
     """
     return 1 - F.cosine_similarity(occluded_parts, clean_parts.detach(), dim=-1).mean()
+
+
+def uncertainty_loss(
+    expected_m: Float[Tensor, "B J"],
+    joints_m: Float[Tensor, "B K 3"],
+    target_m: Float[Tensor, "B K 3"],
+    weight: Float[Tensor, "B K"],
+) -> Float[Tensor, ""]:
+    """Mean of log b + e / b, for the expected error b and the actual one e of the first J joints.
+
+    This is how unlikely e is under an exponential distribution of mean b: least where b is the
+    mean of e. Roots are aligned; the joints themselves learn nothing from it.
+    """
+    relative, wanted = joints_m - joints_m[:, :1], target_m - target_m[:, :1]
+    count = expected_m.shape[1]
+    actual = (relative - wanted).detach().norm(dim=-1)[:, :count]
+    return weighted_mean(expected_m.log() + actual / expected_m, weight[:, :count])
 
 
 def stage2_losses(
@@ -126,13 +146,21 @@ def stage2_losses(
     # nothing for any person in view, huge for a scale below zero
     camera = torch.exp(-10 * regression.camera[:, 0]).square().mean()
 
+    uncertainty = joints_3d.new_zeros(())
+    if regression.joint_error_m is not None:
+        uncertainty = uncertainty_loss(
+            regression.joint_error_m, joints, target.joints_m, target.weight_3d
+        )
+
     total = (
         weights.smpl * smpl
         + weights.joints_3d * joints_3d
         + weights.joints_2d * joints_2d
         + weights.camera * camera
+        + weights.uncertainty * uncertainty
     )
-    return Losses(total, smpl, joints_3d, joints_2d, camera, torch.zeros_like(total))
+    none = torch.zeros_like(total)
+    return Losses(total, smpl, joints_3d, joints_2d, camera, uncertainty, none)
 
 
 def parallel_inpainting_loss(

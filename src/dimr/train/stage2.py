@@ -163,7 +163,7 @@ class _Stage2Task:
         predicted = torch.rand(len(batch["mask"])) < 0.75
         regression = self.regress(self.model, batch, predicted)
         losses = stage2_losses(regression, batch_to_target(batch), self.body.joints, self.weights)
-        terms = {name: float(getattr(losses, name).detach()) for name in losses._fields[:4]}
+        terms = {name: float(getattr(losses, name).detach()) for name in losses._fields}
         return StepLoss(losses.total, terms)
 
     @torch.no_grad()

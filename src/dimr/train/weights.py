@@ -171,8 +171,8 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
 
 def _head_size(card: Mapping[str, Any]) -> HeadSize:
     blocks = tuple(tuple(block) for block in card["head"]["blocks"])
-    # older cards do not speak of landmarks: their heads heard none
-    return HeadSize(**{"landmarks": False, **card["head"], "blocks": blocks})
+    older = {"landmarks": False, "uncertainty": False}  # what older cards do not speak of
+    return HeadSize(**{**older, **card["head"], "blocks": blocks})
 
 
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:

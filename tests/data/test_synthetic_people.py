@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -89,6 +90,29 @@ class TestDeterminism:
             getattr(make(split="test"), kind)(1),
         ]
         assert len({flatten(sample) for sample in samples}) == len(samples)
+
+
+class TestOccludedTwin:
+    def test_what_is_not_hidden_stays_as_it_was(self, people, crops):
+        for index, sample in enumerate(crops[:6]):
+            before = sample.image.copy()
+            twin, hidden = people.occlude(sample.image, index)
+            np.testing.assert_array_equal(sample.image, before)
+            assert twin.shape == before.shape and hidden.shape == sample.iuv.mask.shape
+            changed = (twin != before).any(2)
+            assert changed.any() and hidden.any()
+            grown = cv2.dilate(hidden.astype(np.uint8), np.ones((5, 5), np.uint8))
+            assert not changed[np.kron(grown, np.ones((2, 2), np.uint8)) == 0].any()
+            wholly = cv2.erode(hidden.astype(np.uint8), np.ones((3, 3), np.uint8))
+            if wholly.any():
+                inside = np.kron(wholly, np.ones((2, 2), np.uint8)) > 0
+                assert changed[inside].mean() > 0.7
+
+    def test_the_same_number_hides_the_same(self, people, crops):
+        first, second = (people.occlude(crops[0].image, 7) for _ in range(2))
+        for one, other in zip(first, second, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert not np.array_equal(first[1], people.occlude(crops[0].image, 8)[1])
 
 
 class TestFormat:

@@ -14,6 +14,7 @@ from dimr.train.recipes import (
     train_stage1_decoder,
     train_stage2,
     train_stage2_geometry,
+    train_stage2_inpainting,
 )
 from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, load_stages
 
@@ -103,6 +104,23 @@ def test_a_head_goes_on_from_another_without_its_features(trained, body, atlas, 
     before, _ = load_weights(trained / STAGE2_FILE)
     gap = (after["regress.hidden.weight"] - before["regress.hidden.weight"]).abs().max()
     assert 0 < gap < 0.1
+
+
+def test_parallel_inpainting_goes_on_from_stage2(trained, body, atlas, tmp_path):
+    run = Run(folder=tmp_path, stage1=trained, geometry=trained, steps=1, validation=2)
+    train_stage2_inpainting(run, body, atlas)
+    _, card = load_weights(tmp_path / "weights" / STAGE2_FILE)
+    assert card["recipe"] == "stage2_inpainting" and card["goes_on_from"]["recipe"] == "stage2"
+    line = json.loads((tmp_path / LOG).read_text().splitlines()[-1])
+    assert line["train"]["similarity"] > 0
+
+
+def test_a_head_that_knows_another_stage_1_is_refused(trained, body, atlas, tmp_path):
+    state, card = load_weights(trained / STAGE2_FILE)
+    save_weights(tmp_path / STAGE2_FILE, state, {**card, "encoder_hash": "other"})
+    run = Run(folder=tmp_path / "run", stage1=trained, geometry=tmp_path)
+    with pytest.raises(ValueError, match="another stage 1"):
+        train_stage2(run, body, atlas)
 
 
 def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):

@@ -8,7 +8,10 @@ import typer
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="stage1, stage1_decoder, stage2_geometry, stage2, paper.")
+        str,
+        typer.Argument(
+            help="stage1, stage1_decoder, stage2_geometry, stage2, stage2_inpainting, paper."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
     backgrounds: Annotated[
@@ -24,7 +27,7 @@ def train(
         Path | None, typer.Option(help="Weights folder of stage1, for those that go on.")
     ] = None,
     geometry: Annotated[
-        Path | None, typer.Option(help="Weights folder of stage2_geometry, for stage2.")
+        Path | None, typer.Option(help="Weights folder of the head that stage 2 goes on from.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates in place of the recipe's.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,

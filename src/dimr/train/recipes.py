@@ -5,6 +5,7 @@
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
+    stage2_inpainting goes on from stage2, each picture with an occluded twin (paper Sec. 3.5)
     paper             the paper's own: HRNet on real data sets (`dimr.train.paper`)
 
 Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
@@ -28,7 +29,7 @@ from dimr.data.synthetic.people import Split, SyntheticPeople
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
-from dimr.train.checkpoint import load_checkpoint, load_weights
+from dimr.train.checkpoint import load_checkpoint, load_weights, state_hash
 from dimr.train.loop import BEST, LoopSettings, train
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask
@@ -56,10 +57,10 @@ class Run:
     poses: Path | None = None
     """Pose bank of `dimr synth poses`; None: the one that ships."""
     stage1: Path | None = None
-    """Folder with the weights of stage 1, which stage1, stage1_decoder and stage2 go on from."""
+    """Folder with the weights of stage 1 (all recipes but stage2_geometry and paper)."""
     geometry: Path | None = None
-    """Folder with the weights of a head trained by stage2_geometry (recipe stage2), or of any head
-    to go on from (recipe stage2_geometry)."""
+    """Folder with the weights of the head that a recipe of stage 2 goes on from: of
+    stage2_geometry for stage2, of stage2 for stage2_inpainting."""
     steps: int | None = None
     """Updates; None takes the recipe's own number."""
     max_minutes: float | None = None
@@ -114,7 +115,13 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "learning_rate": 1e-3,
             "validate_every": 500,
         },
-        "stage2": {"steps": 1000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 200},
+        "stage2": {"steps": 4000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 400},
+        "stage2_inpainting": {
+            "steps": 1000,
+            "batch_size": 32,
+            "learning_rate": 2e-4,
+            "validate_every": 200,
+        },
     }[recipe]
     if run.steps is not None:
         chosen["steps"] = run.steps
@@ -243,16 +250,29 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
 
 def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """Stage 2 on stage 1's features and IUVs, from a head that knows IUVs."""
+    return _train_stage2("stage2", run, body, atlas)
+
+
+def train_stage2_inpainting(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Parallel inpainting: stage 2 goes on with an occluded twin of each picture."""
+    return _train_stage2("stage2_inpainting", run, body, atlas)
+
+
+def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     if run.stage1 is None or run.geometry is None:
         raise ValueError(
-            "stage2 needs the weights of stage1 and stage2_geometry (--stage1, --geometry)"
+            f"{recipe} needs the weights of stage 1 and a head (--stage1, --geometry)"
         )
     network = load_stage1_network(run.stage1, body, atlas)
-    table = surface_table(atlas, body.v_template.numpy())
-    stage1 = Stage1(network, table, confirmer=BlazePose.pretrained())
-    model, size, before = load_stage2(
-        run.geometry, network.encoder, body, atlas, recipe="stage2_geometry"
+    stage1 = Stage1(
+        network,
+        surface_table(atlas, body.v_template.numpy()),
+        confirmer=BlazePose.pretrained().requires_grad_(False),
     )
+    model, size, before = load_stage2(run.geometry, network.encoder, body, atlas)
+    encoder_hash = state_hash(network.encoder.state_dict())
+    if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
+        raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
     task = PictureTask(
         model,
         body,
@@ -260,9 +280,10 @@ def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
+        inpainting=recipe == "stage2_inpainting",
     )
     about = {"data": _data_of(run), "goes_on_from": _history(before)}
-    return _train_head("stage2", task, size, run, atlas, about)
+    return _train_head(recipe, task, size, run, atlas, about)
 
 
 def _train_head(
@@ -299,5 +320,6 @@ RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1_decoder": train_stage1_decoder,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
+    "stage2_inpainting": train_stage2_inpainting,
     "paper": train_paper,
 }

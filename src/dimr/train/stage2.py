@@ -1,9 +1,11 @@
-"""Stage 2's tasks: the head on the IUV alone, then on features and stage 1's own IUV.
+"""Stage 2's tasks: the head on the IUV alone, then on pictures, plain and as parallel inpainting.
 
 `GeometryTask` needs no picture: it is cheap, so it sees hundreds of thousands of bodies, with
 clean IUVs and IUVs that are damaged as a network would damage them. `PictureTask` goes on with the
 shared encoder's features (which enter through a zero-initialised layer, so nothing is forgotten)
-and with what stage 1 really says, so that the head is good at what it will be given.
+and with what stage 1 really says, so that the head is good at what it will be given. With
+`inpainting` each crop has a twin behind pasted things (paper Sec. 3.5): both pass through the same
+weights, and the part features of the twin are pulled to those of the original (L_sim).
 """
 
 from typing import Any
@@ -23,9 +25,12 @@ from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
 from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.train.loop import StepLoss
-from dimr.train.losses import LossWeights, Target, stage2_losses
+from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.markers import rough_markers
 from dimr.types import Regression
+
+OCCLUDED = "occluded_"
+"""Names of what belongs to a picture's twin start with this."""
 
 
 def damage_iuv(
@@ -102,34 +107,51 @@ class GeometrySamples(Dataset):
 
 
 class PictureSamples(Dataset):
-    """Pictures with the true IUV and an imitated marker for stage 1."""
+    """Pictures with the true IUV and an imitated marker for stage 1.
 
-    def __init__(self, people: SyntheticPeople) -> None:
+    Args:
+        people: the generator.
+        twins: whether each picture comes with an occluded copy.
+    """
+
+    def __init__(self, people: SyntheticPeople, twins: bool = False) -> None:
         self.people = people
+        self.twins = twins
 
     def __len__(self) -> int:
         return 1 << 40
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`image`, `marker`, the true `mask` and `uv`, and the target's labels."""
+        """`image`, `marker`, the true `mask` and `uv`, and the target's labels.
+
+        With twins also `occluded_image`, `occluded_marker` and `occluded_mask`.
+        """
         sample = self.people.crop_sample(index)
-        iuv = sample.iuv
+        iuv, others = sample.iuv, sample.labels.person_id > 0
         rng = np.random.default_rng([self.people.seed, index])
-        marker = rough_markers(iuv.mask, sample.labels.person_id > 0, rng)
-        return {
+        found = {
             "image": sample.image,
-            "marker": marker,
+            "marker": rough_markers(iuv.mask, others, rng),
             "mask": iuv.mask,
             "uv": iuv.uv,
             **target_labels(sample),
+        }
+        if not self.twins:
+            return found
+        image, hidden = self.people.occlude(sample.image, index)
+        mask = iuv.mask & ~hidden
+        return found | {
+            OCCLUDED + "image": image,
+            OCCLUDED + "marker": rough_markers(mask, others & ~hidden, rng),
+            OCCLUDED + "mask": mask,
         }
 
 
 def read_iuvs(stage1: Stage1, features: CropFeatures) -> tuple[Tensor, Tensor]:
     """Masks and uvs that stage 1 predicts of a batch of crops."""
     maps = stage1.decode(features)
-    person, part = maps.person.sigmoid().numpy(), maps.part.softmax(1).numpy()
-    position = maps.position_m.numpy()
+    person, part = (each.float().numpy() for each in (maps.person.sigmoid(), maps.part.softmax(1)))
+    position = maps.position_m.float().numpy()
     iuvs = [
         embedding_to_iuv(*each, stage1.table) for each in zip(person, part, position, strict=True)
     ]
@@ -154,15 +176,25 @@ class _Stage2Task:
         learnt = [p for p in self.model.parameters() if p.requires_grad]
         return [{"params": learnt, "lr": learning_rate}]
 
-    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
-        """Stage 2 on a batch; where `predicted`, on stage 1's IUV instead of the given one."""
+    def regress(
+        self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
+    ) -> Regression:
+        """Stage 2 on a batch; where `predicted`, on stage 1's IUV instead of the given one.
+
+        `prefix` `OCCLUDED` takes the twins.
+        """
         raise NotImplementedError
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
-        """Eq. 4 without L_sim."""
+        """Eq. 4; L_sim where the batch has twins."""
         predicted = torch.rand(len(batch["mask"])) < 0.75
-        regression = self.regress(self.model, batch, predicted)
-        losses = stage2_losses(regression, batch_to_target(batch), self.body.joints, self.weights)
+        target = batch_to_target(batch)
+        found = self.regress(self.model, batch, predicted)
+        if OCCLUDED + "image" in batch:
+            twins = self.regress(self.model, batch, predicted, OCCLUDED)
+            losses = parallel_inpainting_loss(found, twins, target, self.body.joints, self.weights)
+        else:
+            losses = stage2_losses(found, target, self.body.joints, self.weights)
         terms = {name: float(getattr(losses, name).detach()) for name in losses._fields}
         return StepLoss(losses.total, terms)
 
@@ -199,7 +231,9 @@ class GeometryTask(_Stage2Task):
         """Training samples by index."""
         return GeometrySamples(self.people)
 
-    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
+    def regress(
+        self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
+    ) -> Regression:
         """No picture, no stage 1: the IUV of the batch."""
         return model.regress_from(None, batch["mask"], batch["uv"])
 
@@ -215,21 +249,27 @@ class PictureTask(_Stage2Task):
         people: SyntheticPeople,
         validation: SyntheticPeople,
         num_validation: int = 256,
+        inpainting: bool = False,
     ) -> None:
         super().__init__(model, body, PictureSamples(validation), num_validation)
         self.people = people
         self.stage1 = stage1
+        self.inpainting = inpainting
 
     def samples(self) -> Dataset:
         """Training samples by index."""
-        return PictureSamples(self.people)
+        return PictureSamples(self.people, self.inpainting)
 
-    def regress(self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor) -> Regression:
+    def regress(
+        self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
+    ) -> Regression:
         """Features of the shared encoder, IUVs by `predicted`."""
-        image = pictures_to_tensor(batch["image"])
-        with torch.no_grad():
-            features = self.stage1.features(image, batch["marker"])
+        image = pictures_to_tensor(batch[prefix + "image"])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            features = self.stage1.features(image, batch[prefix + "marker"])
             mask, uv = read_iuvs(self.stage1, features)
-        mask = torch.where(predicted[:, None, None], mask, batch["mask"])
+        mask = torch.where(predicted[:, None, None], mask, batch[prefix + "mask"])
         uv = torch.where(predicted[:, None, None, None], uv, batch["uv"])
-        return model.regress_from(features.maps, mask, uv, image, features.pose)
+        uv = uv * mask[..., None]
+        maps = [each.float() for each in features.maps]
+        return model.regress_from(maps, mask, uv, image, features.pose)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from dimr.body.camera import fit_weak
 from dimr.body.model import BodyModel
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 Split = Literal["train", "val", "test"]
-_CROP, _SCENE, _IUV, _TEXTURES, _OUTFITS = range(5)
+_CROP, _SCENE, _IUV, _TEXTURES, _OUTFITS, _PASTE = range(6)
 LONGEST_PHOTO_PX = 320
 LONGEST_CUTOUT_PX = 256
 NUM_READY_MADE = 64
@@ -226,6 +226,26 @@ class SyntheticPeople:
         person[~mask] = -1
         labels = self._alone.labels(person, crop.people, [0])
         return IuvSample(mask, labels.uv, float(shares[0]), **self._target(crop))
+
+    def occlude(
+        self, image: UInt8[np.ndarray, "S S 3"], index: int
+    ) -> tuple[UInt8[np.ndarray, "S S 3"], Bool[np.ndarray, "h w"]]:
+        """A copy of a sample's picture behind one to three things, and the label pixels they hide.
+
+        The occluded twin of parallel inpainting (paper Sec. 3.5): things lie around the middle.
+        """
+        rng = self._rng(_PASTE, index)
+        twin, size = image.copy(), self.size
+        nobody, far = np.full((size, size), -1, np.int8), np.full((size, size), np.inf, np.float32)
+        hidden = np.zeros((size // CORRESPONDENCE_STRIDE,) * 2, np.bool_)
+        for _ in range(1 + int(3 * rng.random())):
+            place, extent = rng.random(2) - 0.5, staging.log_uniform(rng, (0.15, 0.75))
+            thing = objects.sample_occluder(rng, place, extent, FRONT_M, self._cutouts)
+            alpha = thing.coverage(size)
+            colours = thing.colours(rng, size, self._bank, self._photos)
+            compose.cover_picture(twin, nobody, far, alpha, colours, FRONT_M)
+            hidden |= compose.halve_cover(alpha)
+        return twin, hidden
 
     def _rng(self, kind: int, index: int) -> np.random.Generator:
         if index < 0:

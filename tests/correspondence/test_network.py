@@ -25,7 +25,7 @@ def test_maps_are_at_half_of_the_input(network, size):
     assert maps.person.shape == (2, size // 2, size // 2)
     assert maps.part.shape == (2, NUM_PARTS, size // 2, size // 2)
     assert maps.position_m.shape == (2, NUM_PARTS, 3, size // 2, size // 2)
-    assert maps.offset.shape == (2, 2, size // 2, size // 2)
+    assert maps.offset.shape == (2, 2, size // 4, size // 4)
     assert maps.centre.shape == (2, size // 4, size // 4)
 
 

@@ -41,12 +41,12 @@ class TestCentreMap:
 
 
 def test_offsets_lead_to_the_centre():
-    person_id = np.full((96, 96), -1, np.int8)
-    person_id[10:50, 20:40] = 0
+    person_id = np.full((48, 48), -1, np.int8)
+    person_id[5:25, 10:20] = 0
     people = people_at((59.5, 60.0, 80))
-    offset = offset_map(person_id, people, 192)
-    for row, col in [(10, 20), (49, 39), (30, 25)]:
-        x, y = 2 * col + 0.5, 2 * row + 0.5
+    offset = offset_map(person_id, people)
+    for row, col in [(5, 10), (24, 19), (15, 12)]:
+        x, y = 4 * col + 1.5, 4 * row + 1.5
         assert x + 192 * offset[0, row, col] == pytest.approx(59.5, abs=1e-4)
         assert y + 192 * offset[1, row, col] == pytest.approx(60.0, abs=1e-4)
     assert not offset[:, person_id < 0].any()
@@ -60,12 +60,13 @@ def perfect_batch():
     position = torch.randn(1, 3, 8, 8)
     centre = torch.zeros(1, 4, 4)
     centre[0, 2, 2] = 1
-    offset = torch.randn(1, 2, 8, 8)
+    offset = torch.randn(1, 2, 4, 4)
     batch = {
         "visible": visible,
         "part": part,
         "position_m": position,
         "centre": centre,
+        "coarse_id": torch.where(visible[:, ::2, ::2], 0, -1),
         "offset": offset,
         "is_scene": torch.ones(1),
     }
@@ -105,6 +106,7 @@ class TestStage1Loss:
     def test_crops_teach_no_centres(self):
         maps, batch = perfect_batch()
         batch["is_scene"] = torch.zeros(1)
+        batch["coarse_id"] = torch.full((1, 4, 4), -1)
         loss = stage1_loss(
             maps._replace(centre=-maps.centre, offset=-maps.offset), batch, Stage1Weights()
         )
@@ -121,6 +123,7 @@ class TestStage1Loss:
         maps, batch = perfect_batch()
         batch["visible"] = torch.zeros_like(batch["visible"])
         batch["part"] = torch.zeros_like(batch["part"])
+        batch["coarse_id"] = torch.full((1, 4, 4), -1)
         assert torch.isfinite(stage1_loss(maps, batch, Stage1Weights()).total)
 
 

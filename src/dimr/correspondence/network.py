@@ -29,8 +29,8 @@ MARKER_CHANNELS = 2
 """Who is meant, who is not."""
 HINT_LEVEL = 1
 """Level of the pyramid (stride 4) at which the hint's map joins."""
-HEADS = (1, NUM_PARTS, 3 * NUM_PARTS, 2)
-"""Channels of person, part, position and offset."""
+HEADS = (1, NUM_PARTS, 3 * NUM_PARTS)
+"""Channels of person, part and position."""
 POSITION = 2
 """Which of `HEADS` that is."""
 POSITION_SCALE_M = 0.2
@@ -38,7 +38,7 @@ POSITION_SCALE_M = 0.2
 
 
 class CorrespondenceMaps(NamedTuple):
-    """Raw outputs at stride 2 (h = H / 2), the centre map at stride 4."""
+    """Raw outputs at stride 2 (h = H / 2), those that tell people apart at stride 4."""
 
     person: Float[Tensor, "B h w"]
     """Logit: a visible person (the marked one, if one is marked)."""
@@ -49,8 +49,8 @@ class CorrespondenceMaps(NamedTuple):
     pixel may show: what is on the left arm need not be averaged with what is on the right one."""
     centre: Float[Tensor, "B c d"]
     """Logit: centre of a person's visible pixels."""
-    offset: Float[Tensor, "B 2 h w"]
-    """From the pixel to its person's centre (x, y), as a share of the picture's side."""
+    offset: Float[Tensor, "B 2 c d"]
+    """From the place to its person's centre (x, y), as a share of the picture's side."""
 
 
 class Norm(nn.GroupNorm):
@@ -177,9 +177,14 @@ class CorrespondenceNet(nn.Module):
             MergeBlock(*channels) for channels in zip(laterals, tops, widths, strict=True)
         )
         self.heads = nn.Conv2d(widths[0], sum(HEADS), 1)
-        self.centre_head = nn.Conv2d(widths[1], 1, 1)
-        assert self.centre_head.bias is not None
-        nn.init.constant_(self.centre_head.bias, -4.0)  # centres are rare pixels
+        # Who is who needs less detail and more context than which surface: a branch of its own.
+        apart = nn.Conv2d(widths[1], 3, 1)
+        assert apart.bias is not None
+        nn.init.zeros_(apart.bias)
+        nn.init.constant_(apart.bias[:1], -4.0)  # centres are rare pixels
+        self.people = nn.Sequential(
+            nn.Conv2d(widths[1], widths[1], 3, padding=1), Norm(widths[1]), nn.ReLU(), apart
+        )
 
     def forward(
         self,
@@ -218,11 +223,12 @@ class CorrespondenceNet(nn.Module):
         assert self.heads.bias is not None
         bias = self.heads.bias * self.head_unit + self.head_middle
         maps = functional.conv2d(top, weight, bias)
-        person, part, position, offset = maps.split(HEADS, dim=1)
+        person, part, position = maps.split(HEADS, dim=1)
+        people = self.people(stride_4)
         return CorrespondenceMaps(
             person=person[:, 0],
             part=part,
             position_m=position.unflatten(1, (NUM_PARTS, 3)),
-            centre=self.centre_head(stride_4)[:, 0],
-            offset=offset,
+            centre=people[:, 0],
+            offset=people[:, 1:],
         )

@@ -24,15 +24,21 @@ def centre_peaks(centre: Float[np.ndarray, "h w"], num_max: int = 32) -> np.ndar
 def group_pixels(
     person: Float[np.ndarray, "h w"],
     centre: Float[np.ndarray, "c d"],
-    offset: Float[np.ndarray, "2 h w"],
+    offset: Float[np.ndarray, "2 c d"],
 ) -> list[tuple[float, Bool[np.ndarray, "h w"]]]:
     """(score, visible mask) of each person at the maps' resolution, best first.
 
     Args:
         person: probability of a person at stride 2.
         centre: probability of a centre at stride 4.
-        offset: votes (x, y) as shares of the picture's side, see `CorrespondenceMaps`.
+        offset: votes (x, y) at stride 4, as shares of the picture's side, see
+            `CorrespondenceMaps`.
     """
+    height, width = person.shape
+    # nearest: between two people a mean of their votes would be nobody's
+    offset = np.stack(
+        [cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST) for each in offset]
+    )
     visible = person > 0.5
     peaks = centre_peaks(centre)
     if not visible.any() or len(peaks) == 0:

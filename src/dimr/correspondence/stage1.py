@@ -1,5 +1,6 @@
 """Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
 )
 from dimr.correspondence.people import group_pixels, mark_others, mask_to_detection
-from dimr.encoder.blazepose import BlazePose, Pyramid
+from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
@@ -119,9 +120,10 @@ class Stage1:
         candidates = self._candidates(picture, window)
         if self.confirmer is None:
             return mark_others(candidates)
-        windows = [window]  # a close-up fills the picture, and the first pass may see only a part
+        # A close-up fills the picture, and the first pass may see only a part of it.
+        windows = [replace(window, size=LANDMARK_SIZE)]
         windows += [
-            box_to_crop(person.box_px, self.scene_size, self.margin) for person in candidates
+            box_to_crop(person.box_px, LANDMARK_SIZE, self.margin) for person in candidates
         ]
         looks = [confirm(self.confirmer, picture, each) for each in windows]
         found = distinct_people([person for person in looks if person is not None])
@@ -130,7 +132,7 @@ class Stage1:
         for person in distinct_people(candidates):
             if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
                 continue
-            window = box_to_crop(person.box_px, self.scene_size, self.margin)
+            window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
             known = np.any([other.mask for other in found], axis=0) & ~person.mask
             again = confirm(self.confirmer, picture, window, known) if found else None
             if again is not None and all(

@@ -123,6 +123,8 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "validate_every": 200,
         },
     }[recipe]
+    if recipe == "stage1" and run.stage1 is not None:
+        chosen["learning_rate"] = 2e-3  # it knows something already
     if run.steps is not None:
         chosen["steps"] = run.steps
     return LoopSettings(**chosen, seed=run.seed)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int8
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -25,7 +25,7 @@ from dimr.correspondence.network import (
 )
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
 from dimr.encoder.blazepose import NUM_LANDMARKS, BlazePose
-from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
+from dimr.image.crop import pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
 from dimr.train.markers import rough_markers
@@ -35,8 +35,8 @@ CYCLE = 8
 """After this many samples the kinds repeat."""
 SCENES = (3, 7)
 """Whole scenes, without a marker."""
-UNMARKED = 5
-"""A crop without a marker."""
+UNMARKED = (1, 5)
+"""Crops without a marker: people who fill the picture."""
 NEAR_M = 0.05
 """A pixel is right when its rest-pose position is at most this far from the true one."""
 
@@ -50,7 +50,7 @@ class Stage1Weights:
     position: float = 1.5
     """On metres, L1."""
     centre: float = 0.1
-    offset: float = 0.5
+    offset: float = 3.0
     """On shares of the picture's side, L1."""
 
 
@@ -70,12 +70,13 @@ def centre_map(people: PeopleLabels, side: int) -> Float32[np.ndarray, "c c"]:
 
 
 def offset_map(
-    person_id: np.ndarray, people: PeopleLabels, size: int
-) -> Float32[np.ndarray, "2 h h"]:
-    """From each pixel to its person's centre (x, y), as a share of the picture's side."""
-    half = person_id.shape[0]
-    offset = np.zeros((2, half, half), np.float32)
-    y, x = np.mgrid[:half, :half] * CORRESPONDENCE_STRIDE + (CORRESPONDENCE_STRIDE - 1) / 2
+    person_id: Int8[np.ndarray, "c c"], people: PeopleLabels
+) -> Float32[np.ndarray, "2 c c"]:
+    """From each cell at stride 4 to its person's centre in shares of the picture's side."""
+    side = person_id.shape[0]
+    size = side * CENTRE_STRIDE
+    offset = np.zeros((2, side, side), np.float32)
+    y, x = np.mgrid[:side, :side] * CENTRE_STRIDE + (CENTRE_STRIDE - 1) / 2
     for index, (centre_x, centre_y) in enumerate(people.centre_px):
         mine = person_id == index
         offset[0][mine] = ((centre_x - x) / size)[mine]
@@ -98,7 +99,7 @@ class Stage1Samples(Dataset):
         draw = self.people.scene_sample if kind in SCENES else self.people.crop_sample
         sample = draw(index)
         person_id = sample.labels.person_id
-        is_scene = kind in SCENES or kind == UNMARKED
+        is_scene = kind in (*SCENES, *UNMARKED)
         if is_scene:
             visible = person_id >= 0
             marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
@@ -106,15 +107,17 @@ class Stage1Samples(Dataset):
             visible = person_id == 0
             rng = np.random.default_rng([self.people.seed, index])
             marker = rough_markers(visible, person_id > 0, rng)
-        size = sample.image.shape[0]
+        side = sample.image.shape[0] // CENTRE_STRIDE
+        coarse_id = person_id[::2, ::2] if is_scene else np.full((side, side), -1, np.int8)
         return {
             "image": sample.image,
             "marker": marker,
             "visible": visible,
             "part": np.where(visible, sample.labels.part, 0).astype(np.int64),
             "position_m": sample.labels.position_m.transpose(2, 0, 1),
-            "centre": centre_map(sample.people, size // CENTRE_STRIDE),
-            "offset": offset_map(person_id, sample.people, size),
+            "centre": centre_map(sample.people, side),
+            "coarse_id": coarse_id,
+            "offset": offset_map(coarse_id, sample.people),
             "is_scene": np.float32(is_scene),
         }
 
@@ -148,7 +151,7 @@ def stage1_loss(
     """
     visible = batch["visible"]
     scene = batch["is_scene"]
-    in_scene = visible & (scene > 0)[:, None, None]
+    in_scene = batch["coarse_id"] >= 0
     num_visible = visible.sum().clamp_min(1)
     true_part = batch["part"][visible]
     person = functional.binary_cross_entropy_with_logits(maps.person.float(), visible.float())

@@ -159,14 +159,57 @@ def read_iuvs(stage1: Stage1, features: CropFeatures) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mask), torch.from_numpy(uv)
 
 
-class _Stage2Task:
-    """What both tasks share: the loss and the metrics."""
+def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """What stage 1 makes of a batch of `PictureSamples`: all that stage 2 starts from.
+
+    Returns:
+        `map0` to `map3` (the encoder's), `said_mask`, `said_uv` and `pose`, each behind `prefix`.
+    """
+    image = pictures_to_tensor(batch[prefix + "image"])
+    with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16):
+        features = stage1.features(image, batch[prefix + "marker"])
+        mask, uv = read_iuvs(stage1, features)
+    seen = {f"map{level}": each.float() for level, each in enumerate(features.maps)}
+    seen |= {"said_mask": mask, "said_uv": uv}
+    if features.pose is not None:
+        seen["pose"] = features.pose
+    return {prefix + name: value for name, value in seen.items()}
+
+
+def regress_seen(
+    model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
+) -> Regression:
+    """Stage 2 on what was seen; where `predicted`, on stage 1's IUV instead of the given one."""
+    mask, uv = batch[prefix + "mask"], batch["uv"]
+    mask = torch.where(predicted[:, None, None], batch[prefix + "said_mask"], mask)
+    uv = torch.where(predicted[:, None, None, None], batch[prefix + "said_uv"], uv)
+    maps = [batch[f"{prefix}map{level}"] for level in range(len(model.fuse.project))]
+    image = pictures_to_tensor(batch[prefix + "image"])
+    return model.regress_from(maps, mask, uv * mask[..., None], image, batch.get(prefix + "pose"))
+
+
+class Stage2Task:
+    """What all tasks of stage 2 share: the loss and the metrics.
+
+    Args:
+        model: what learns; its encoder does not.
+        body: for the joints.
+        validation: samples of the validation split.
+        num_validation: how many of them.
+        twins: whether each sample has an occluded twin that learns, too.
+    """
 
     def __init__(
-        self, model: Dimr, body: BodyModel, validation: Dataset, num_validation: int
+        self,
+        model: Dimr,
+        body: BodyModel,
+        validation: Dataset,
+        num_validation: int,
+        twins: bool = False,
     ) -> None:
         self.model = model
         self.body = body
+        self.twins = twins
         self.validation = Subset(validation, range(num_validation))
         self.weights = LossWeights(norm="l1", joints_3d=5.0, joints_2d=5.0, betas=0.01)
         model.encoder.requires_grad_(False)
@@ -186,11 +229,11 @@ class _Stage2Task:
         raise NotImplementedError
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
-        """Eq. 4; L_sim where the batch has twins."""
+        """Eq. 4; with twins the mean over both, and L_sim."""
         predicted = torch.rand(len(batch["mask"])) < 0.75
         target = batch_to_target(batch)
         found = self.regress(self.model, batch, predicted)
-        if OCCLUDED + "image" in batch:
+        if self.twins:
             twins = self.regress(self.model, batch, predicted, OCCLUDED)
             losses = parallel_inpainting_loss(found, twins, target, self.body.joints, self.weights)
         else:
@@ -213,7 +256,7 @@ class _Stage2Task:
         return means | {"score": means["mpjpe_mm"]}
 
 
-class GeometryTask(_Stage2Task):
+class GeometryTask(Stage2Task):
     """The head on IUVs alone."""
 
     def __init__(
@@ -238,7 +281,7 @@ class GeometryTask(_Stage2Task):
         return model.regress_from(None, batch["mask"], batch["uv"])
 
 
-class PictureTask(_Stage2Task):
+class PictureTask(Stage2Task):
     """The head on features and IUVs, three in four of them stage 1's own."""
 
     def __init__(
@@ -251,25 +294,16 @@ class PictureTask(_Stage2Task):
         num_validation: int = 256,
         inpainting: bool = False,
     ) -> None:
-        super().__init__(model, body, PictureSamples(validation), num_validation)
+        super().__init__(model, body, PictureSamples(validation), num_validation, inpainting)
         self.people = people
         self.stage1 = stage1
-        self.inpainting = inpainting
 
     def samples(self) -> Dataset:
         """Training samples by index."""
-        return PictureSamples(self.people, self.inpainting)
+        return PictureSamples(self.people, self.twins)
 
     def regress(
         self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
     ) -> Regression:
         """Features of the shared encoder, IUVs by `predicted`."""
-        image = pictures_to_tensor(batch[prefix + "image"])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            features = self.stage1.features(image, batch[prefix + "marker"])
-            mask, uv = read_iuvs(self.stage1, features)
-        mask = torch.where(predicted[:, None, None], mask, batch[prefix + "mask"])
-        uv = torch.where(predicted[:, None, None, None], uv, batch["uv"])
-        uv = uv * mask[..., None]
-        maps = [each.float() for each in features.maps]
-        return model.regress_from(maps, mask, uv, image, features.pose)
+        return regress_seen(model, batch | see(self.stage1, batch, prefix), predicted, prefix)

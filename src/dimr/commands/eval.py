@@ -1,4 +1,4 @@
-"""`dimr eval`: errors on SynthOcc, or the paper's tables on the user's data."""
+"""`dimr eval`: errors on SynthOcc and photographs, or the paper's tables on the user's data."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from dimr.commands.protocols.landmarks import landmarks
 from dimr.commands.protocols.realval import realval
+from dimr.commands.protocols.robust import robust
 from dimr.commands.protocols.stage1 import stage1
 from dimr.commands.protocols.synthocc import synthocc
 from dimr.commands.protocols.tables import paper_table
@@ -17,23 +19,28 @@ def eval(
         str,
         typer.Argument(
             help="SYNTHOCC: bodies of synthetic people; STAGE1: their correspondence; "
+            "ROBUST: bodies from a damaged IUV; LANDMARKS: BlazePose's joints beside ours; "
             "REALVAL: 2D joints and masks of photographs; TABLE1, TABLE2: the paper's."
         ),
     ],
     subset: Annotated[
         list[str] | None,
-        typer.Option(help="SYNTHOCC, STAGE1: one or more; else all (STAGE1: and scenes)."),
+        typer.Option(help="Of synthetic people: one or more; else all (STAGE1: and scenes)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="SYNTHOCC, STAGE1: first samples of each subset.")
+        int | None, typer.Option(help="First samples of each subset, or photographs.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a folder.")
-    ] = "open",
+        list[str],
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Trained weights: a name or a folder; ROBUST: several are compared.",
+        ),
+    ] = ["open"],  # noqa: B006
     photos: Annotated[
         Path | None,
         typer.Option(
-            help="SYNTHOCC, STAGE1: folder with backgrounds/test and occluders/test: the set "
+            help="Synthetic people: folder with backgrounds/test and occluders/test: the set "
             "`photo`; else only what ships."
         ),
     ] = None,
@@ -67,24 +74,34 @@ def eval(
     iuv_table: Annotated[
         Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--draw", help="ROBUST: also draw the curves, PNG.")
+    ] = None,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
 ) -> None:
     """Print errors: of bodies (mm: MPJPE, PA-MPJPE, PVE) or of stage 1."""
+    if protocol != "ROBUST" and len(weights) > 1:
+        raise ValueError(f"--weights: got {len(weights)}, want one for {protocol}")
     if protocol == "SYNTHOCC":
-        report = synthocc(subset, limit, weights, photos, iuv)
+        report = synthocc(subset, limit, weights[0], photos, iuv)
     elif protocol == "STAGE1":
-        report = stage1(subset, limit, weights, photos, street)
+        report = stage1(subset, limit, weights[0], photos, street)
+    elif protocol == "ROBUST":
+        report = robust(subset, limit, weights, photos, picture)
+    elif protocol == "LANDMARKS":
+        report = landmarks(subset, limit, weights[0], photos)
     elif protocol == "REALVAL":
-        report = realval(lspet, occluders, street, limit, weights)
+        report = realval(lspet, occluders, street, limit, weights[0])
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}
-        report = paper_table(protocol, data, given, weights, iuv or "gt", iuv_table)
+        report = paper_table(protocol, data, given, weights[0], iuv or "gt", iuv_table)
     else:
         raise ValueError(
-            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, REALVAL, TABLE1 or TABLE2"
+            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, ROBUST, LANDMARKS, REALVAL, "
+            "TABLE1 or TABLE2"
         )
     if json_path is not None:
         from dimr.files import write_atomically

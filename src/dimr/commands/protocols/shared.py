@@ -7,17 +7,22 @@ from typing import Any
 
 def about(protocol: str, weights: str, photos: Path | None, count: int) -> dict[str, Any]:
     """What a result depends on."""
+    return {
+        "protocol": protocol,
+        "weights": weights,
+        "weights_hash": weights_hash(weights),
+        "set": "shipped" if photos is None else "photo",
+        "per_subset": count,
+    }
+
+
+def weights_hash(weights: str) -> str:
+    """sha256 over both stages' files."""
     from dimr.evaluate.tables import files_hash
     from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, weights_folder
 
     folder = weights_folder(weights)
-    return {
-        "protocol": protocol,
-        "weights": weights,
-        "weights_hash": files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
-        "set": "shipped" if photos is None else "photo",
-        "per_subset": count,
-    }
+    return files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE])
 
 
 def chosen_subsets(given: list[str] | None, known: list[str]) -> list[str]:

@@ -51,8 +51,8 @@ DAMAGES = {
     "noise": Damage("standard deviation of u and v", (0.01, 0.02, 0.05, 0.1, 0.2)),
     "swaps": Damage("share of the visible pixels, in blocks", (0.05, 0.1, 0.25, 0.5, 1.0)),
     "leakage": Damage("share of the others' pixels, nearest first", (0.1, 0.25, 0.5, 1.0)),
-    "erosion": Damage("pixels of the IUV", (1, 2, 4, 6)),
-    "resolution": Damage("times coarser", (2, 4, 8, 16), none=1.0),
+    "erosion": Damage("pixels of the IUV", (1.0, 2.0, 4.0, 6.0)),
+    "resolution": Damage("times coarser", (2.0, 4.0, 8.0, 16.0), none=1.0),
 }
 
 

@@ -248,7 +248,8 @@ class TestSampleDistances:
         assert list(found.distance_mm) == [UNDAMAGED, ("dropout", 0.5)]
 
     def test_a_perfect_regression_has_no_error(self, model, alone, monkeypatch):
-        def answer(maps, mask, *others):
+        def answer(maps, mask, uv, image, pose):
+            assert {len(each) for each in (*maps, uv, image, pose)} == {len(mask)}
             return Regression(
                 torch.from_numpy(alone.rotmats).expand(len(mask), -1, -1, -1),
                 torch.from_numpy(alone.betas).expand(len(mask), -1),

@@ -1,6 +1,7 @@
-"""Pictures and numbers of `dimr synth`: labels drawn, a page of statistics."""
+"""Pictures of `dimr synth` and `dimr eval`: labels drawn, pages of statistics and of errors."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.data.synthetic.samples import OBJECT, CropSample, SceneSample
 from dimr.data.synthetic.statistics import PictureStatistics, histogram_distances
 from dimr.data.synthetic.survey import LIMBS, LIMBS_OF_JOINTS, RealCrops, Survey, pose_gaps
+from dimr.evaluate.robust import DAMAGES, JointMeans
 from dimr.files import write_atomically
 from dimr.surface.iuv import iuv_to_picture
 from dimr.types import Iuv
@@ -119,6 +121,65 @@ def draw_page(
     colour.set_xlim(-0.4, 0.4)
     for place in (joints, gaps, light, colour):
         place.legend(fontsize=8)
+    _save(figure, path)
+
+
+def draw_curves(
+    path: Path,
+    by_damage: Mapping[str, Mapping[str, Mapping[float, JointMeans]]],
+    by_hidden: Mapping[str, Mapping[tuple[float, float], JointMeans]],
+) -> None:
+    """Error of seen and completed joints against each damage, and against what is hidden.
+
+    Args:
+        path: PNG.
+        by_damage: model -> damage -> strength -> means.
+        by_hidden: model -> (from, to) of the hidden share -> means.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 4, figsize=(16, 8))
+    for place, name in zip(axes.flat, DAMAGES, strict=False):
+        place.set_title(name)
+        place.set_xlabel(DAMAGES[name].unit)
+        for row, curves in enumerate(by_damage.values()):
+            _draw_means(place, curves[name], f"C{row}", None)
+    hidden, legend = axes.flat[len(DAMAGES) :]
+    hidden.set_title("no damage")
+    hidden.set_xlabel("hidden share of the body")
+    for row, (model, curve) in enumerate(by_hidden.items()):
+        middles = {(low + high) / 2: means for (low, high), means in curve.items()}
+        _draw_means(hidden, middles, f"C{row}", model)
+    legend.axis("off")
+    legend.legend(*hidden.get_legend_handles_labels(), loc="center")
+    for place in axes[:, 0]:
+        place.set_ylabel("error of a joint, mm")
+    _save(figure, path)
+
+
+def _draw_means(
+    place: Any, curve: Mapping[float, JointMeans], colour: str, label: str | None
+) -> None:
+    """Two lines; what was not measured is a gap."""
+    for kind, style in (("seen", "-"), ("completed", "--")):
+        values = [getattr(means, f"{kind}_mm") for means in curve.values()]
+        heights = np.array(values, np.float64)  # None becomes NaN
+        place.plot(
+            list(curve),
+            heights,
+            style,
+            color=colour,
+            marker="o",
+            label=label and f"{label}: {kind}",
+        )
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+
     figure.tight_layout()
     packed = io.BytesIO()
     figure.savefig(packed, format="png", dpi=80)

@@ -29,8 +29,7 @@ LIMB_SIDE[[23, 24]] = 0
 """By DensePose part: 1 and -1 for the two sides of arms, hands, legs and feet; 0 for the others,
 the head's halves too."""
 
-# SMPL joint -> DensePose part on the (back, front) of the body; the head splits left / right
-_DENSEPOSE_BACK_FRONT = {
+DENSEPOSE_BACK_FRONT = {
     **dict.fromkeys((0, 3, 6, 9, 13, 14), (1, 2)),
     **dict.fromkeys((21, 23), (3, 3)),
     **dict.fromkeys((20, 22), (4, 4)),
@@ -46,6 +45,8 @@ _DENSEPOSE_BACK_FRONT = {
     19: (20, 22),
     **dict.fromkeys((12, 15), (23, 24)),
 }
+"""SMPL joint -> DensePose parts on the (back, front) of the skin that it carries; the head's are
+its (right, left)."""
 
 
 def dominating_parts(
@@ -69,7 +70,7 @@ def densepose_parts(
     normal = _smooth_normals(faces, vertices_body_m.astype(np.float64))
     front = normal[faces].sum(1)[:, 2] > 0
     left = vertices_body_m[faces].mean(1)[:, 0] > 0
-    table = np.array([_DENSEPOSE_BACK_FRONT[part] for part in range(NUM_PARTS)])
+    table = np.array([DENSEPOSE_BACK_FRONT[part] for part in range(NUM_PARTS)])
     is_head = np.isin(part_of_face, (12, 15))
     return table[part_of_face, np.where(is_head, left, front).astype(int)].astype(np.int8)
 

@@ -1,0 +1,56 @@
+"""What several protocols need: which samples, what a result depends on, how numbers look."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def about(protocol: str, weights: str, photos: Path | None, count: int) -> dict[str, Any]:
+    """What a result depends on."""
+    return {
+        "protocol": protocol,
+        "weights": weights,
+        "weights_hash": weights_hash(weights),
+        "set": "shipped" if photos is None else "photo",
+        "per_subset": count,
+    }
+
+
+def weights_hash(weights: str) -> str:
+    """sha256 over both stages' files."""
+    from dimr.evaluate.tables import files_hash
+    from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, weights_folder
+
+    folder = weights_folder(weights)
+    return files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE])
+
+
+def chosen_subsets(given: list[str] | None, known: list[str]) -> list[str]:
+    """The subsets of the option, or all."""
+    for name in given or ():
+        if name not in known:
+            raise ValueError(f"--subset: got {name!r}, want one of {', '.join(known)}")
+    return given or known
+
+
+def sample_count(limit: int | None, most: int) -> int:
+    """Samples of each subset under the option `--limit`."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"--limit: got {limit}, want at least 1")
+    return most if limit is None else min(limit, most)
+
+
+def progress(numbers: range, name: str) -> Iterable[int]:
+    """The numbers, with a bar on stderr if somebody sits there."""
+    from rich.console import Console
+    from rich.progress import track
+
+    bars = Console(stderr=True)
+    return track(numbers, description=name, console=bars, disable=not bars.is_terminal)
+
+
+def number_text(value: float | None, name: str = "_mm") -> str:
+    """Millimetres with one digit, other numbers with three; - for none and NaN."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.1f}" if name.endswith("_mm") else f"{value:.3f}"

@@ -67,13 +67,14 @@ def eval(
     iuv_table: Annotated[
         Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
     ] = None,
+    refine: Annotated[bool, typer.Option("--refine", help="SYNTHOCC: docs/refine.md.")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
 ) -> None:
     """Print errors: of bodies (mm: MPJPE, PA-MPJPE, PVE) or of stage 1."""
     if protocol == "SYNTHOCC":
-        report = _synthocc(subset, limit, weights, photos, iuv)
+        report = _synthocc(subset, limit, weights, photos, iuv, refine)
     elif protocol == "STAGE1":
         report = _stage1(subset, limit, weights, photos, street)
     elif protocol == "REALVAL":
@@ -98,6 +99,7 @@ def _synthocc(
     weights: str,
     photos: Path | None,
     iuv: str | None,
+    refine: bool,
 ) -> dict[str, Any]:
     """Errors of bodies, by subset and over all by what can be seen."""
     if iuv not in (None, "gt", "predicted"):
@@ -116,21 +118,22 @@ def _synthocc(
     model = load(weights)
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
     kinds = ("gt", "predicted") if iuv is None else (iuv,)
+    better = model.refine if refine else None
     errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
     joints_m = []
     for name in chosen:
         for number in _progress(range(count), name):
             sample = benchmark.crop(name, number)
             joints_m.append(sample.joints_m)
-            of_sample = sample_errors(sample, model.stage1, model.stage2, model.body, kinds)
-            for kind, values in of_sample.items():
+            one = sample_errors(sample, model.stage1, model.stage2, model.body, kinds, better)
+            for kind, values in one.items():
                 errors[kind].setdefault(name, []).append(values)
     blind = blind_mpjpe_mm(torch.from_numpy(np.stack(joints_m)))
 
     columns = ("MPJPE", "PA-MPJPE", "PVE", "mask IoU")
     table = Table("people", "n", "IUV", *columns)
     report: dict[str, Any] = {
-        **_about("SYNTHOCC", weights, photos, count),
+        **_about("SYNTHOCC", weights, photos, count) | {"refined": refine},
         "blind_mpjpe_mm": blind,
     }
     for kind in kinds:

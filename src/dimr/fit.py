@@ -44,7 +44,8 @@ TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0
 """A turn in the picture plane may be this many times larger."""
 UNSEEN = 0.1
-"""Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen."""
+"""Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
+where a keypoint that is sure moves with the joint."""
 BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 1.0, 0.1, 0.1
 """Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
 
@@ -125,15 +126,16 @@ def fit_to_iuv(
         raise ValueError(f"iuv: got {height} x {width} pixels, want a square crop")
     start = Regression(*(each[0].cpu().float() for each in regression[:3]))
     pixels, seen = _pixel_term(regression, iuv, body, atlas)
-    terms = [pixels]
+    terms, descends = [pixels], _descendants(body.parents)
     if keypoints is not None:
         terms.append(_keypoint_term(regression, keypoints, body))
+        moves = descends @ terms[1].points.share.T  # [24, K]: of a keypoint by a joint's turn
+        seen = np.maximum(seen, (moves * terms[1].trust).amax(1).numpy())
     terms = [term for term in terms if term.trust.any()]
     if not terms or not all(each.isfinite().all() for each in start[:3]):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
     state = _State(start.rotmats, start.betas, torch.zeros(1), start.camera[1:])
-    descends = _descendants(body.parents)
     precision = 1 / _prior_std(seen) ** 2
     for _ in range(STEPS):
         posed = _pose(state, *skeleton)

@@ -190,7 +190,7 @@ def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_
     chosen = np.linspace(0, len(rows) - 1, 40).astype(int)
     face, bary = open_atlas.uv_to_surface(known.iuv.uv[rows[chosen], cols[chosen]])
     points = fit._vertex_points(known.wrong, open_body, open_atlas.faces[face], bary)
-    term = fit._Term(points, torch.zeros(40, 2), torch.ones(40))
+    term = fit._Term(points, torch.zeros(40, 2), torch.ones(40), True)
     state = fit._State(
         known.wrong.rotmats[0], known.wrong.betas[0], torch.zeros(1), known.wrong.camera[0, 1:]
     )
@@ -233,7 +233,7 @@ def test_pose_correctives_of_the_answer_are_kept(known, open_body, open_atlas, m
         state, open_body.joints_template, open_body.joints_shapedirs, open_body.parents
     )
     place, _ = fit._linearise(
-        fit._Term(points, torch.zeros(10, 2), torch.ones(10)),
+        fit._Term(points, torch.zeros(10, 2), torch.ones(10), True),
         state,
         posed,
         known.wrong.camera[0, 0],
@@ -254,12 +254,16 @@ def test_pixels_are_chosen_evenly_over_the_parts():
 
 def test_outliers_and_noise_by_hand():
     residual = torch.tensor([[0.03, 0.0], [0.0, 0.03], [-0.03, 0.0], [0.0, 0.48]])
-    weights = fit._weights(residual, torch.tensor([1.0, 2.0, 1.0, 1.0]))
-    expected = torch.tensor([1.0, 2.0, 1.0, 1.0]) / 0.03**2
-    expected /= torch.tensor([1 + 1 / 16] * 3 + [17.0]) ** 2
-    assert torch.allclose(weights, expected)
-    exact = fit._weights(torch.zeros(3, 2), torch.ones(3))
-    assert torch.allclose(exact, torch.full((3,), fit.LEAST_NOISE**-2))
+    trust = torch.tensor([1.0, 2.0, 1.0, 1.0])
+    points = fit._Points(torch.zeros(4, 24, 3), torch.zeros(4, 24, 3, 10), torch.zeros(4, 24))
+    labels = fit._weights(residual, fit._Term(points, residual, trust, True))
+    inlying = trust / (0.02 * torch.tensor([1 + 1 / 16] * 3 + [17.0])) ** 2
+    assert fit.LEAST_NOISE == 0.02
+    assert torch.allclose(labels, inlying)
+    measured = fit._weights(residual, fit._Term(points, residual, trust, False))
+    assert torch.allclose(measured, inlying * (0.02 / 0.03) ** 3)
+    exact = fit._weights(residual * 0, fit._Term(points, residual, trust, False))
+    assert torch.allclose(exact, trust / 0.02**2)
 
 
 class TestRefusals:

@@ -29,12 +29,12 @@ from dimr.types import Iuv, Regression
 STEPS = 6
 PIXELS_A_PART = 20
 """At most this many pixels of each of the 24 parts are used."""
-PIXEL_SHARE = 0.1
-"""Pixels of a part err together: ten count as one."""
+PIXEL_SHARE = 0.2
+"""Pixels of a part err together: five count as one."""
 CONFIDENCE_POWER = 4
 """A pixel's weight is its confidence to this power."""
-LEAST_NOISE = 0.015
-"""Standard deviation of the places that is assumed at least, crop-normalised (1.4 px of 192)."""
+LEAST_NOISE = 0.02
+"""Standard deviation of the places that is assumed at least, crop-normalised (1.9 px of 192)."""
 OUTLIER = 4.0
 """Geman-McClure scale in units of the noise."""
 
@@ -56,7 +56,7 @@ class Keypoints(NamedTuple):
     places_norm: Float[np.ndarray, "K 2"]
     """Crop-normalised."""
     weights: Float[np.ndarray, "K"]
-    """0: not known, whatever its place; 1: sure."""
+    """0: not known, whatever its place; 1: a label; between: a network that may be wrong."""
     set_name: str = "smpl24"
     """`smpl24`, or one of `dimr.body.keypoints.KEYPOINT_NAMES` that the body has."""
 
@@ -75,6 +75,8 @@ class _Term(NamedTuple):
     points: _Points
     places_norm: Float[Tensor, "N 2"]
     trust: Float[Tensor, "N"]
+    labelled: bool
+    """The places are right but for the least noise; else how right is seen on the residuals."""
 
 
 class _State(NamedTuple):
@@ -151,7 +153,7 @@ def fit_to_iuv(
         curvature, gradient = torch.diag(precision), precision * moved
         for term in terms:
             residual, jacobian = _linearise(term, state, posed, start.camera[0], descends)
-            weight = _weights(residual, term.trust)
+            weight = _weights(residual, term)
             weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
             curvature += jacobian.flatten(0, 1).double().T @ weighted
             gradient += weighted.T @ residual.flatten().double()
@@ -186,7 +188,8 @@ def _pixel_term(
     seen = np.bincount(atlas.part_of_face[face], weights=trust, minlength=24) / PIXELS_A_PART
     places = crop_to_norm(np.stack([cols, rows], axis=1), iuv.mask.shape[0])
     points = _vertex_points(regression, body, atlas.faces[face], bary)
-    return _Term(points, _tensor(places), PIXEL_SHARE * _tensor(trust)), seen.astype(np.float32)
+    trust = PIXEL_SHARE * trust
+    return _Term(points, _tensor(places), _tensor(trust), False), seen.astype(np.float32)
 
 
 def _keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel) -> _Term:
@@ -208,7 +211,8 @@ def _keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel
         points = _vertex_points(regression, body, vertices.cpu().numpy(), weights.cpu().numpy())
     known = keypoints.weights > 0
     places = np.where(known[:, None], keypoints.places_norm, 0)
-    return _Term(points, _tensor(places), _tensor(np.where(known, keypoints.weights, 0)))
+    trust = np.where(known, keypoints.weights, 0)
+    return _Term(points, _tensor(places), _tensor(trust), True)
 
 
 def _vertex_points(
@@ -299,17 +303,21 @@ def _linearise(
     return projected + state.shift_norm - term.places_norm, jacobian
 
 
-def _weights(residual: Float[Tensor, "N 2"], trust: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
+def _weights(residual: Float[Tensor, "N 2"], term: _Term) -> Float[Tensor, "N"]:
     """Of least squares: trust / noise^2, less for outliers (Geman and McClure 1985).
 
-    The noise is the trusted half's: the weighted median of the distances.
+    Outliers are told by the median distance of what is trusted. Where places are no labels that
+    median is their noise, too; and where it is large, errors are common to a limb or to the person
+    (somebody else's pixels, front for back), so that many pixels say little more than one: hence
+    the third power.
     """
     distance, order = residual.norm(dim=1).sort()
-    below = trust[order].cumsum(0)
+    below = term.trust[order].cumsum(0)
     median = distance[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
     noise = median.clamp(min=LEAST_NOISE)
     outlying = (residual**2).sum(1) / (OUTLIER * noise) ** 2
-    return trust / (noise * (1 + outlying)) ** 2
+    weight = term.trust / (LEAST_NOISE * (1 + outlying)) ** 2
+    return weight if term.labelled else weight * (LEAST_NOISE / noise) ** 3
 
 
 def _advance(state: _State, turns: Float[Tensor, "24 3 3"], step: Float[Tensor, "85"]) -> _State:

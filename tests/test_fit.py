@@ -165,7 +165,7 @@ class TestKeypoints:
         before, after = (
             np.linalg.norm(places(each) - target, axis=1).mean() for each in (known.wrong, found)
         )
-        assert after < 0.2 * before
+        assert after < 0.1 * before  # joints that keypoints move are not held as hidden ones
         assert error_mm(open_body, found, known.truth) < error_mm(
             open_body, known.wrong, known.truth
         )

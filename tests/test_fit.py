@@ -285,3 +285,8 @@ class TestRefusals:
         keypoints = Keypoints(np.zeros((count, 2)), np.ones(weights), name)
         with pytest.raises(ValueError, match="keypoints: got shapes"):
             fit_to_iuv(known.wrong, known.iuv, open_body, open_atlas, keypoints)
+
+    def test_keypoints_without_a_place(self, known, open_body, open_atlas):
+        keypoints = Keypoints(np.full((24, 2), np.nan), np.ones(24))
+        with pytest.raises(ValueError, match="keypoints: got places that are not finite"):
+            fit_to_iuv(known.wrong, known.iuv, open_body, open_atlas, keypoints)

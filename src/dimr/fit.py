@@ -119,14 +119,16 @@ def fit_to_iuv(
         keypoints: further places, in the same crop's normalised coordinates.
 
     Raises:
-        ValueError: for a batch, a crop that is not square, or keypoints of wrong shapes.
+        ValueError: for a batch, a crop that is not square, or keypoints of wrong shapes or without
+            a place.
     """
     if len(regression.rotmats) != 1:
         raise ValueError(f"regression: got {len(regression.rotmats)} people, want 1")
     height, width = iuv.mask.shape
     if height != width:
         raise ValueError(f"iuv: got {height} x {width} pixels, want a square crop")
-    start = Regression(*(each[0].cpu().float() for each in regression[:3]))
+    rotmats, betas, camera = (each[0].cpu().float() for each in regression[:3])
+    start = _State(rotmats, betas, torch.zeros(1), camera[1:])
     pixels, seen = _pixel_term(regression, iuv, body, atlas)
     terms, descends = [pixels], _descendants(body.parents)
     if keypoints is not None:
@@ -134,11 +136,10 @@ def fit_to_iuv(
         moves = descends @ terms[1].points.share.T  # [24, K]: of a keypoint by a joint's turn
         seen = np.maximum(seen, (moves * terms[1].trust).amax(1).numpy())
     terms = [term for term in terms if term.trust.any()]
-    if not terms or not all(each.isfinite().all() for each in start[:3]):
+    if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    state = _State(start.rotmats, start.betas, torch.zeros(1), start.camera[1:])
-    precision = 1 / _prior_std(seen) ** 2
+    state, precision = start, 1 / _prior_std(seen) ** 2
     for _ in range(STEPS):
         posed = _pose(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
@@ -147,22 +148,24 @@ def fit_to_iuv(
                 (posed.turns @ turned[..., None]).flatten(),
                 state.betas - start.betas,
                 state.zoom,
-                state.shift_norm - start.camera[1:],
+                state.shift_norm - start.shift_norm,
             ]
         ).double()
         curvature, gradient = torch.diag(precision), precision * moved
         for term in terms:
-            residual, jacobian = _linearise(term, state, posed, start.camera[0], descends)
+            residual, jacobian = _linearise(term, state, posed, camera[0], descends)
             weight = _weights(residual, term)
             weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
             curvature += jacobian.flatten(0, 1).double().T @ weighted
             gradient += weighted.T @ residual.flatten().double()
         step = -torch.linalg.solve(curvature, gradient).float()
         state = _advance(state, posed.turns, step)
-    camera = torch.cat([start.camera[:1] * state.zoom.exp(), state.shift_norm])
-    fitted = state.rotmats, state.betas, camera
-    device = regression.rotmats.device
-    rotmats, betas, camera = (each[None].to(device) for each in fitted)
+    fitted = (
+        state.rotmats,
+        state.betas,
+        torch.cat([camera[:1] * state.zoom.exp(), state.shift_norm]),
+    )
+    rotmats, betas, camera = (each[None].to(regression.rotmats.device) for each in fitted)
     return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
 
 
@@ -210,6 +213,8 @@ def _keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel
         weights = regressor.gather(1, vertices)
         points = _vertex_points(regression, body, vertices.cpu().numpy(), weights.cpu().numpy())
     known = keypoints.weights > 0
+    if not np.isfinite(keypoints.places_norm[known]).all():
+        raise ValueError("keypoints: got places that are not finite, want weight 0 for those")
     places = np.where(known[:, None], keypoints.places_norm, 0)
     trust = np.where(known, keypoints.weights, 0)
     return _Term(points, _tensor(places), _tensor(trust), True)

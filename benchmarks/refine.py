@@ -1,6 +1,6 @@
 """What refinement gains, on SynthOcc's validation people: errors before and after, and its time.
 
-    python benchmarks/refine.py [--limit 60] [--subset clean ...] [--weights open]
+    python benchmarks/refine.py [--limit 60] [--subset clean ...] [--set UNSEEN=1 ...]
 
 Each pair is before, after: means over people, in millimetres. A person's hidden joints are those
 of whose part no pixel is seen in the true IUV; "worse" is the share of people whose MPJPE grows.
@@ -17,6 +17,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from dimr import fit
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
@@ -90,7 +91,12 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60, help="people of each subset")
     parser.add_argument("--subset", nargs="+", choices=SUBSETS, default=list(SUBSETS))
     parser.add_argument("--weights", default="open")
+    parser.add_argument("--set", nargs="+", default=[], help="constants of dimr.fit, NAME=NUMBER")
     options = parser.parse_args()
+    for name, _, value in (each.partition("=") for each in options.set):
+        if not isinstance(getattr(fit, name, None), int | float):
+            raise SystemExit(f"--set: dimr.fit has no number {name!r}")
+        setattr(fit, name, type(getattr(fit, name))(value))
     torch.set_num_threads(1)
     model = load(options.weights)
     people = SynthOcc(model.body, model.atlas, "val")

@@ -31,9 +31,11 @@ class ToyModel(dimr.predict.Model):
         self.body = body
         self.atlas = load_atlas(None)
         self.given = []
+        self.refined = []
 
-    def predict(self, picture: np.ndarray, iuv=None) -> Prediction:
+    def predict(self, picture: np.ndarray, iuv=None, refine=False) -> Prediction:
         self.given.append(iuv)
+        self.refined.append(refine)
         height, width = picture.shape[:2]
         if tuple(picture[0, 0]) == (1, 2, 3):
             raise RuntimeError("out of\nmemory")
@@ -110,6 +112,15 @@ class TestPredict:
         assert contents[0].keys() == contents[1].keys()
         assert contents[0]["person_1.obj"] == contents[1]["person_1.obj"]
         assert contents[0]["index.json"] == contents[1]["index.json"]
+
+    def test_refinement_is_asked_for_and_recorded(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        for flags in ([], ["--refine"]):
+            out = tmp_path / f"out{len(flags)}"
+            assert run("predict", picture, "-o", out, *flags)[0] == 0
+            about = json.loads((out / "me" / "picture.json").read_text())
+            assert about["refined"] is bool(flags)
+        assert toy_model.refined == [False, True]
 
     def test_bad_pictures_do_not_stop_the_others(self, run, toy_model, tmp_path):
         album = tmp_path / "album"

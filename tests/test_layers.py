@@ -22,7 +22,7 @@ LAYERS = [
     {"data"},
     {"evaluate"},
     {"train"},
-    {"export", "draw", "pages"},
+    {"export", "draw", "pages", "fit"},
     {"predict"},
     {"commands"},
     {"cli"},

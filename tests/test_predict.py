@@ -216,6 +216,25 @@ class TestModel:
         maps, _, _, image = model.stage2.inputs[0]
         assert maps is image
 
+    def test_refinement_lays_a_wrong_body_on_its_iuv(self, body, atlas):
+        truth = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        model = perfect_model(body, atlas, [truth])
+        right = model.stage2.regress_from
+
+        def wrong(*inputs):
+            answer = right(*inputs)
+            turn = torch.zeros(24, 3)
+            turn[[1, 16, 18], 2] = 0.25
+            return answer._replace(rotmats=answer.rotmats @ axis_angle_to_rotmat(turn))
+
+        model.stage2.regress_from = wrong
+        gaps = []
+        for refine in (False, True):
+            (person,) = model.predict(PICTURE, refine=refine).people
+            offset = person.joints_cam_m - truth.joints_cam_m
+            gaps.append(np.linalg.norm(offset - offset[:1], axis=1).mean())
+        assert gaps[1] < 0.6 * gaps[0]
+
     def test_nobody_found(self, body, atlas):
         assert perfect_model(body, atlas, []).predict(PICTURE).people == []
 

@@ -3,7 +3,8 @@
 Stage 1 finds the people on the whole picture and looks again at each one's crop; stage 2 looks at
 the same crop (one encoder pass where both stages share the encoder) and its IUV. Weak perspective
 of the crop then becomes a place in the full picture's camera. An IUV that the caller brings takes
-the place of stage 1's; it is on the open atlas, in pixels of the full picture.
+the place of stage 1's; it is on the open atlas, in pixels of the full picture. On demand the body
+is then laid on its IUV.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import CropFeatures, Stage1
+from dimr.fit import fit_to_iuv
 from dimr.image.crop import (
     crop_picture,
     picture_centre_px,
@@ -49,13 +51,17 @@ class Model:
 
     @torch.inference_mode()
     def predict(
-        self, picture: UInt8[np.ndarray, "H W 3"], iuv: Iuv | Sequence[Iuv] | None = None
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        iuv: Iuv | Sequence[Iuv] | None = None,
+        refine: bool = False,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
 
         Args:
             picture: RGB.
             iuv: One per person, with the picture's height and width; None asks stage 1.
+            refine: Lay each body on its IUV after stage 2 (dimr.fit).
         """
         height, width = picture.shape[:2]
         camera = PerspectiveCamera(
@@ -63,12 +69,12 @@ class Model:
         )
         if iuv is None:
             people = [
-                self._recover(picture, detection, None, camera)
+                self._recover(picture, detection, None, camera, refine)
                 for detection in self.stage1.find_people(picture)
             ]
         else:
             people = [
-                self._recover(picture, _detection_of(one, (height, width)), one, camera)
+                self._recover(picture, _detection_of(one, (height, width)), one, camera, refine)
                 for one in ([iuv] if isinstance(iuv, Iuv) else iuv)
             ]
         return Prediction((width, height), [person for person in people if person is not None])
@@ -79,6 +85,7 @@ class Model:
         detection: Detection,
         given: Iuv | None,
         camera: PerspectiveCamera,
+        refine: bool,
     ) -> Person | None:
         """One person; None if the second look finds nobody there."""
         crop = self.stage1.refine_crop(detection)
@@ -88,7 +95,13 @@ class Model:
         if not iuv.mask.any():
             return None
         regression = self._regress(cropped, features, iuv)
+        if refine:
+            regression = self.refine(regression, iuv)
         return self._place(detection, crop, iuv, regression, camera)
+
+    def refine(self, regression: Regression, iuv: Iuv) -> Regression:
+        """Stage 2's answer about one crop, laid on the crop's IUV; see `dimr.fit.fit_to_iuv`."""
+        return fit_to_iuv(regression, iuv, self.body, self.atlas)
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv

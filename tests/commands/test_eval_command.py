@@ -22,6 +22,18 @@ def test_one_kind_of_iuv(run, tmp_path):
     assert "predicted" not in json.loads(path.read_text())
 
 
+def test_refined_bodies_have_other_errors(run, tmp_path):
+    reports = []
+    for flags in ([], ["--refine"]):
+        path = tmp_path / "errors.json"
+        chosen = ("--subset", "clean", "--limit", 1, "--iuv", "gt", "--json", path)
+        assert run("eval", "SYNTHOCC", *chosen, *flags)[0] == 0
+        reports.append(json.loads(path.read_text()))
+    plain, refined = reports
+    assert refined["refined"] is True and plain["refined"] is False
+    assert refined["gt"]["clean"]["mpjpe_mm"] != plain["gt"]["clean"]["mpjpe_mm"]
+
+
 def test_stage_1_on_crops_and_scenes(run, tmp_path):
     path = tmp_path / "scores.json"
     chosen = ("--subset", "clean", "--subset", "scenes", "--limit", 1, "--json", path)

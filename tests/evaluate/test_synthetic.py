@@ -17,7 +17,7 @@ from dimr.evaluate.synthetic import (
 )
 from dimr.predict import load
 from dimr.surface.atlas import load_atlas
-from dimr.types import Regression
+from dimr.types import Iuv, Regression
 
 
 def one_target(box):
@@ -118,6 +118,22 @@ class TestSampleErrors:
         errors = sample_errors(self.sample, model.stage1, model.stage2, model.body, ("gt",))
         assert list(errors) == ["gt"] and errors["gt"].mask_iou == 1
         assert 10 < errors["gt"].mpjpe_mm < 600
+
+    def test_refinement_comes_before_the_errors(self, model):
+        seen = []
+
+        def to_truth(regression: Regression, iuv: Iuv) -> Regression:
+            seen.append(iuv.mask.shape)
+            return Regression(
+                torch.from_numpy(self.sample.rotmats)[None],
+                torch.from_numpy(self.sample.betas)[None],
+                regression.camera,
+            )
+
+        errors = sample_errors(
+            self.sample, model.stage1, model.stage2, model.body, ("gt",), to_truth
+        )
+        assert seen == [(96, 96)] and errors["gt"].mpjpe_mm < 1e-2
 
     def test_a_perfect_regression_has_no_error(self, model, monkeypatch):
         answer = Regression(

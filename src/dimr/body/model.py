@@ -129,10 +129,13 @@ class BodyModel(nn.Module):
         return forward_kinematics(rotmats, self.joints_rest(betas), self.parents)[0]
 
     def keypoints(self, vertices: Float[Tensor, "B V 3"], set_name: str) -> Float[Tensor, "B K 3"]:
-        """Keypoints of posed vertices.
+        """Keypoints of posed vertices in any frame; set and errors as in `keypoint_regressor`."""
+        return self.keypoint_regressor(set_name) @ vertices
+
+    def keypoint_regressor(self, set_name: str) -> Float[Tensor, "K V"]:
+        """The weights of posed vertices in each keypoint.
 
         Args:
-            vertices: posed vertices, any frame.
             set_name: `coco17`, `lsp14` or `h36m17`; orders in dimr.body.keypoints.
 
         Raises:
@@ -146,7 +149,7 @@ class BodyModel(nn.Module):
                 f"J_regressor_{set_name}"
                 + ("" if set_name == "coco17" else "; give the path of J_regressor_h36m.npy")
             )
-        return getattr(self, f"J_regressor_{set_name}") @ vertices
+        return getattr(self, f"J_regressor_{set_name}")
 
     def sparse_weights(
         self, k: int = 4

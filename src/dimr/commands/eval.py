@@ -77,6 +77,7 @@ def eval(
     picture: Annotated[
         Path | None, typer.Option("--draw", help="ROBUST: also draw the curves, PNG.")
     ] = None,
+    refine: Annotated[bool, typer.Option("--refine", help="SYNTHOCC: docs/refine.md.")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
@@ -85,7 +86,7 @@ def eval(
     if protocol != "ROBUST" and len(weights) > 1:
         raise ValueError(f"--weights: got {len(weights)}, want one for {protocol}")
     if protocol == "SYNTHOCC":
-        report = synthocc(subset, limit, weights[0], photos, iuv)
+        report = synthocc(subset, limit, weights[0], photos, iuv, refine)
     elif protocol == "STAGE1":
         report = stage1(subset, limit, weights[0], photos, street)
     elif protocol == "ROBUST":

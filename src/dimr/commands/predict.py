@@ -49,6 +49,10 @@ def predict(
         Path | None,
         typer.Option(metavar="PATH", help="Table of `dimr iuv table`; DensePose's IUVs need it."),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Lay each body on its IUV after stage 2 (docs/refine.md)."),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also replace files that dimr did not make.")
     ] = False,
@@ -72,7 +76,9 @@ def predict(
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
-                entries.append(_predict_one(model, picture, out, weights, source, overwrite))
+                entries.append(
+                    _predict_one(model, picture, out, weights, source, refine, overwrite)
+                )
                 problem = entries[-1]["problem"]
                 if problem:
                     console.print(
@@ -130,6 +136,7 @@ def _predict_one(
     out: Path,
     weights: str,
     source: "IuvSource | None",
+    refine: bool,
     overwrite: bool,
 ) -> dict[str, Any]:
     """Predict and write one picture; its index entry, with "problem" None if all is well."""
@@ -140,7 +147,7 @@ def _predict_one(
         "people": [],
     }
     try:
-        entry |= _write_one(model, picture, out, weights, source, overwrite)
+        entry |= _write_one(model, picture, out, weights, source, refine, overwrite)
         if not entry["people"]:
             entry["problem"] = "no person found"
     except (ValueError, OSError) as error:
@@ -158,6 +165,7 @@ def _write_one(
     out: Path,
     weights: str,
     source: "IuvSource | None",
+    refine: bool,
     overwrite: bool,
 ) -> dict[str, Any]:
     from dimr import __version__
@@ -171,7 +179,7 @@ def _write_one(
     given = None
     if source is not None:
         given = [window.to_picture(size) for window in source.people(picture, pixels)]
-    prediction = model.predict(pixels, given)
+    prediction = model.predict(pixels, given, refine)
     overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
     files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []
@@ -185,7 +193,7 @@ def _write_one(
                 "parts_seen": int((person.part_seen > 0).sum()),
             }
         )
-    about = {"made_by": f"dimr {__version__}", "weights": weights}
+    about = {"made_by": f"dimr {__version__}", "weights": weights, "refined": refine}
     write_picture(folder, picture, prediction, files, about, overwrite)
     return {"folder": folder.name, "people": people}
 

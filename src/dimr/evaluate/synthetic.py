@@ -3,7 +3,7 @@
 `dimr eval SYNTHOCC` prints the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
-from dimr.types import Detection, Regression
+from dimr.types import Detection, Iuv, Regression
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -98,11 +98,13 @@ def sample_errors(
     stage2: Dimr,
     body: BodyModel,
     kinds: Sequence[str] = ("gt", "predicted"),
+    refine: Callable[[Regression, Iuv], Regression] | None = None,
 ) -> dict[str, PersonErrors]:
     """Errors of one test person, with the true IUV ("gt") and with stage 1's ("predicted").
 
     The sample is a picture like any other: people are found on it and cropped as in `predict`.
-    With the true IUV the crop is that of the true visible pixels.
+    With the true IUV the crop is that of the true visible pixels. `refine` changes stage 2's
+    answer before it is measured (`dimr.predict.Model.refine`).
     """
     side = sample.image.shape[0]
     truth = resize_iuv(sample.iuv, (side, side))
@@ -125,6 +127,8 @@ def sample_errors(
             picture_to_tensor(picture),
             features.pose,
         )
+        if refine is not None:
+            regression = refine(regression, iuv)
         errors[name] = _errors(sample, mask_iou(iuv.mask, true_iuv.mask), regression, body)
     return errors
 

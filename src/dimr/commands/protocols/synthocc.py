@@ -12,6 +12,7 @@ def synthocc(
     weights: str,
     photos: Path | None,
     iuv: str | None,
+    refine: bool,
 ) -> dict[str, Any]:
     """Errors of bodies, by subset and over all by what can be seen."""
     if iuv not in (None, "gt", "predicted"):
@@ -30,21 +31,22 @@ def synthocc(
     model = load(weights)
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
     kinds = ("gt", "predicted") if iuv is None else (iuv,)
+    better = model.refine if refine else None
     errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
     joints_m = []
     for name in chosen:
         for number in progress(range(count), name):
             sample = benchmark.crop(name, number)
             joints_m.append(sample.joints_m)
-            of_sample = sample_errors(sample, model.stage1, model.stage2, model.body, kinds)
-            for kind, values in of_sample.items():
+            one = sample_errors(sample, model.stage1, model.stage2, model.body, kinds, better)
+            for kind, values in one.items():
                 errors[kind].setdefault(name, []).append(values)
     blind = blind_mpjpe_mm(torch.from_numpy(np.stack(joints_m)))
 
     columns = ("MPJPE", "PA-MPJPE", "PVE", "mask IoU")
     table = Table("people", "n", "IUV", *columns)
     report: dict[str, Any] = {
-        **about("SYNTHOCC", weights, photos, count),
+        **about("SYNTHOCC", weights, photos, count) | {"refined": refine},
         "blind_mpjpe_mm": blind,
     }
     for kind in kinds:

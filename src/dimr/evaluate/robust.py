@@ -153,7 +153,7 @@ def _first(
 
 
 def damaged(iuv: Iuv, others: Iuv, setting: Setting, seed: Sequence[int]) -> Iuv:
-    """An IUV under one damage; the same for the same seed, and nested: more adds to less.
+    """An IUV under one damage, the same for the same seed; more adds to less, but at resolution.
 
     Args:
         iuv: the true one.

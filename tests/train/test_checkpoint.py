@@ -29,6 +29,7 @@ def test_state_hash_depends_on_values_and_names():
     state = {"a": torch.zeros(2)}
     assert state_hash(state) != state_hash({"a": torch.ones(2)})
     assert state_hash(state) != state_hash({"b": torch.zeros(2)})
+    assert state_hash(state) == state_hash({"a": -torch.zeros(2)})  # as averaging leaves it
 
 
 @pytest.mark.parametrize("content", [b"", b"not a weights file", b"\xff" * 64])

@@ -24,11 +24,14 @@ MAX_WEIGHTS_BYTES = 4 << 30
 
 
 def state_hash(state: Mapping[str, Tensor]) -> str:
-    """sha256 over names and float16 values, the precision in which weights ship."""
+    """sha256 over names and float16 values, the precision in which weights ship.
+
+    Zeros count as positive: averaging weights with themselves turns negative ones over.
+    """
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())
-        digest.update(state[name].detach().cpu().half().contiguous().numpy().tobytes())
+        digest.update((state[name].detach().cpu().half() + 0.0).contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

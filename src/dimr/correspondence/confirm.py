@@ -41,6 +41,22 @@ def next_window(landmarks_px: Float[np.ndarray, "39 5"], window: Crop) -> Crop |
     return Crop(tuple(hips.tolist()), 2 * radius * WINDOW_MARGIN, LANDMARK_SIZE, angle)
 
 
+def glance(
+    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+) -> tuple[Float[np.ndarray, "39 5"], Float[np.ndarray, "39 3"], float]:
+    """Landmarks in pixels of a window, the same in metres along its axes, and presence."""
+    place = next(network.parameters()).device
+    image = picture_to_tensor(crop_picture(picture, window)).to(place)
+    landmarks_px, world_m, presence = network.find_landmarks(image)
+    return landmarks_px[0].cpu().numpy(), world_m[0].cpu().numpy(), float(presence[0])
+
+
+def track(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> Crop | None:
+    """The window of the second look; None if the first one sees nobody."""
+    landmarks_px, _, presence = glance(network, picture, window)
+    return next_window(landmarks_px, window) if presence >= MAYBE_PRESENT else None
+
+
 def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> BlazePoseOutput:
     """The network's answer about one window."""
     place = next(network.parameters()).device
@@ -63,10 +79,7 @@ def confirm(
     """
     if known is not None:
         picture = np.where(known[..., None], np.uint8(GREY * 255), picture)
-    first = look(network, picture, window)
-    if float(first.presence[0]) < MAYBE_PRESENT:
-        return None
-    moved = next_window(first.landmarks_px[0].cpu().numpy(), window)
+    moved = track(network, picture, window)
     if moved is None:
         return None
     second = look(network, picture, moved)

@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
-from dimr.correspondence.confirm import MAYBE_PRESENT, PRESENT, next_window
+from dimr.correspondence.confirm import PRESENT, glance, track
 from dimr.data.synthetic.people import CropSample
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
-from dimr.evaluate.synthetic import MIN_BOX_IOU, box_iou
-from dimr.image.crop import crop_picture, picture_centre_px, picture_to_tensor
+from dimr.evaluate.synthetic import best_box
+from dimr.image.crop import picture_centre_px
 from dimr.types import Crop, Prediction
 
 LIMB_JOINTS = tuple(
@@ -70,27 +70,16 @@ def find_world_landmarks(
 ) -> Float[np.ndarray, "39 3"] | None:
     """World landmarks (metres, origin between the hips, camera axes) of the person in a picture.
 
-    None where it sees nobody: presence below `MAYBE_PRESENT` at the first look, from which our own
-    search goes on as well, or below `PRESENT` at the second.
+    None where it sees nobody: at the first look, as in our own search, or with a presence below
+    `PRESENT` at the second.
     """
     height, width = picture.shape[:2]
     window = Crop(picture_centre_px(width, height), float(max(width, height)), LANDMARK_SIZE)
-    landmarks_px, _, presence = _look(network, picture, window)
-    moved = next_window(landmarks_px, window) if presence >= MAYBE_PRESENT else None
+    moved = track(network, picture, window)
     if moved is None:
         return None
-    _, world_m, presence = _look(network, picture, moved)
+    _, world_m, presence = glance(network, picture, moved)
     return window_to_camera(world_m, moved) if presence >= PRESENT else None
-
-
-def _look(
-    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
-) -> tuple[Float[np.ndarray, "39 5"], Float[np.ndarray, "39 3"], float]:
-    """Landmarks in pixels of the window, the same in metres along its axes, and presence."""
-    place = next(network.parameters()).device
-    image = picture_to_tensor(crop_picture(picture, window)).to(place)
-    landmarks_px, world_m, presence = network.find_landmarks(image)
-    return landmarks_px[0].cpu().numpy(), world_m[0].cpu().numpy(), float(presence[0])
 
 
 def window_to_camera(points_m: Float[np.ndarray, "N 3"], window: Crop) -> Float[np.ndarray, "N 3"]:
@@ -114,12 +103,7 @@ def score_limbs(sample: CropSample, network: BlazePose, predict: Predict) -> Lim
     """Both methods on the picture of a synthetic crop."""
     target = sample.joints_m[list(LIMB_JOINTS)]
     landmarks = find_world_landmarks(network, sample.image)
-    box = sample.people.box_px[0]
-    person = max(
-        predict(sample.image).people, key=lambda each: box_iou(each.box_px, box), default=None
-    )
-    if person is not None and box_iou(person.box_px, box) < MIN_BOX_IOU:
-        person = None
+    person = best_box(predict(sample.image).people, sample.people.box_px[0])
     return LimbScore(
         None if landmarks is None else limb_errors(landmarks[list(LIMB_LANDMARKS)], target),
         None if person is None else limb_errors(person.joints_cam_m[list(LIMB_JOINTS)], target),

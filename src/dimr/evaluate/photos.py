@@ -19,6 +19,7 @@ from dimr.body.keypoints import KEYPOINT_NAMES
 from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, OcclusionSettings, occlude
+from dimr.data.synthetic.survey import LIMBS
 from dimr.evaluate.correspondence import look_at
 from dimr.evaluate.synthetic import mask_iou
 from dimr.image.crop import picture_centre_px
@@ -28,7 +29,6 @@ from dimr.types import Person, Prediction
 VALIDATION = 1
 """Photographs whose number has this remainder by `EVERY` are never trained on."""
 EVERY = 20
-LIMBS = "ankle knee hip wrist elbow shoulder".split()
 BOX_SHARE = 1 / 1.3
 """Side of the labelled person's box in a crop of the data set."""
 PCK_SHARE = 0.1
@@ -39,11 +39,7 @@ MOST_PASTED = 40
 PASTING = OcclusionSettings(count=(1, 1), scale=(0.2, 0.7), spread=0.8)
 
 Predict = Callable[[UInt8[np.ndarray, "H W 3"]], Prediction]
-LIMB_ROWS = [
-    row
-    for row, name in enumerate(KEYPOINT_NAMES["lsp14"])
-    if name.split("_")[-1] in LIMBS and name[1] == "_"
-]
+LIMB_ROWS = [KEYPOINT_NAMES["lsp14"].index(name) for name in LIMBS]
 
 
 class JointPhoto(NamedTuple):

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
-from dimr.types import Detection, Iuv, Regression
+from dimr.types import Detection, Iuv, Person, Regression
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -62,6 +62,15 @@ def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float
     return float(both / union) if union > 0 else 0.0
 
 
+Found = TypeVar("Found", Detection, Person)
+
+
+def best_box(found: Sequence[Found], box: Float[np.ndarray, "4"]) -> Found | None:
+    """The one whose box fits best; None if everybody is somebody else."""
+    best = max(found, key=lambda person: box_iou(person.box_px, box), default=None)
+    return best if best is not None and box_iou(best.box_px, box) >= MIN_BOX_IOU else None
+
+
 def choose_detection(found: list[Detection], sample: CropSample) -> Detection:
     """Whom stage 1 is asked about in a synthetic crop."""
     height, width = sample.image.shape[:2]
@@ -81,8 +90,8 @@ def detection_at(
         box: the target's, x0, y0, x1, y1.
         size: (height, width) of the picture.
     """
-    best = max(found, key=lambda person: box_iou(person.box_px, box), default=None)
-    if best is not None and box_iou(best.box_px, box) >= MIN_BOX_IOU:
+    best = best_box(found, box)
+    if best is not None:
         return best
     mark = np.zeros(size, bool)
     x0, x1 = np.rint(box[[0, 2]]).astype(int).clip(0, size[1] - 1)

@@ -21,12 +21,10 @@ from typing import Any
 import torch
 
 from dimr.body.model import BodyModel
-from dimr.correspondence.decode import surface_table
 from dimr.correspondence.network import CorrespondenceNet
-from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.synthetic.people import Split, SyntheticPeople
-from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
+from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import load_checkpoint, load_weights, state_hash
@@ -35,6 +33,7 @@ from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask
 from dimr.train.weights import (
     STAGE1_FILE,
+    load_stage1,
     load_stage1_network,
     load_stage2,
     new_stage1_network,
@@ -265,14 +264,10 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
         raise ValueError(
             f"{recipe} needs the weights of stage 1 and a head (--stage1, --geometry)"
         )
-    network = load_stage1_network(run.stage1, body, atlas)
-    stage1 = Stage1(
-        network,
-        surface_table(atlas, body.v_template.numpy()),
-        confirmer=BlazePose.pretrained().requires_grad_(False),
-    )
-    model, size, before = load_stage2(run.geometry, network.encoder, body, atlas)
-    encoder_hash = state_hash(network.encoder.state_dict())
+    stage1 = load_stage1(run.stage1, body, atlas)
+    encoder = stage1.network.encoder
+    model, size, before = load_stage2(run.geometry, encoder, body, atlas)
+    encoder_hash = state_hash(encoder.state_dict())
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
     task = PictureTask(

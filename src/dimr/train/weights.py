@@ -120,6 +120,13 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
     return network
 
 
+def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
+    """Stage 1 of a folder of weights, with the original network beside it."""
+    network = load_stage1_network(folder, body, atlas)
+    table = surface_table(atlas, body.v_template.cpu().numpy())
+    return Stage1(network, table, confirmer=BlazePose.pretrained())
+
+
 def load_stage2(
     folder: Path, encoder: nn.Module, body: BodyModel, atlas: Atlas, **wanted: str
 ) -> tuple[Dimr, HeadSize, dict[str, Any]]:
@@ -182,11 +189,10 @@ def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1
         ValueError: if weights are missing or belong to something else.
     """
     folder = weights_folder(name)
-    network = load_stage1_network(folder, body, atlas)
-    table = surface_table(atlas, body.v_template.cpu().numpy())
-    stage1 = Stage1(network, table, confirmer=BlazePose.pretrained())
-    encoder_hash = state_hash(network.encoder.state_dict())
-    stage2, _, _ = load_stage2(folder, network.encoder, body, atlas, encoder_hash=encoder_hash)
+    stage1 = load_stage1(folder, body, atlas)
+    encoder = stage1.network.encoder
+    encoder_hash = state_hash(encoder.state_dict())
+    stage2, _, _ = load_stage2(folder, encoder, body, atlas, encoder_hash=encoder_hash)
     return stage1, stage2.eval()
 
 

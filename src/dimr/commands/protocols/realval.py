@@ -18,6 +18,7 @@ def realval(
     from rich.table import Table
 
     from dimr.data.synthetic.folders import load_folder
+    from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
     from dimr.evaluate.photos import joint_means, joint_photos, score_joints, score_street
     from dimr.predict import load
 
@@ -29,7 +30,7 @@ def realval(
     console = Console(width=90)
     pasted: list = [("as they are", None)]
     if occluders is not None:
-        cutouts = load_folder(occluders / "val", "RGBA", 256)
+        cutouts = load_folder(occluders / "val", "RGBA", LONGEST_CUTOUT_PX)
         if not cutouts:
             raise ValueError(f"--occluders: {occluders} has no pictures in val/")
         pasted.append(("behind things", cutouts))

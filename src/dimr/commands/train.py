@@ -29,6 +29,10 @@ def train(
     geometry: Annotated[
         Path | None, typer.Option(help="Weights folder of the head that stage 2 goes on from.")
     ] = None,
+    seen: Annotated[
+        Path | None,
+        typer.Option(help="Folder `seen` of `dimr ablate`: stage 2 learns from it, faster."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates in place of the recipe's.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw samples.")] = 0,
@@ -77,6 +81,7 @@ def train(
         poses=poses,
         stage1=stage1,
         geometry=geometry,
+        seen=seen,
         steps=steps,
         max_minutes=max_minutes,
         workers=workers,

@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1
+from dimr.correspondence.stage1 import CropFeatures, Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
 from dimr.image.crop import crop_picture, picture_to_tensor
@@ -100,6 +100,38 @@ def detection_at(
     return mask_to_detection(0.0, mark)
 
 
+class View(NamedTuple):
+    """A person's crop as stage 2 gets it."""
+
+    picture: UInt8[np.ndarray, "S S 3"]
+    features: CropFeatures
+    iuv: Iuv
+    """The one that is used."""
+    true_iuv: Iuv
+
+
+@torch.inference_mode()
+def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
+    """What stage 2 gets to see of a test person, with the true IUV ("gt") or stage 1's.
+
+    The sample is a picture like any other: people are found on it and cropped as in `predict`.
+    With the true IUV the crop is that of the true visible pixels.
+    """
+    side = sample.image.shape[0]
+    truth = resize_iuv(sample.iuv, (side, side))
+    person = (
+        mask_to_detection(1.0, truth.mask)
+        if kind == "gt"
+        else choose_detection(stage1.find_people(sample.image), sample)
+    )
+    crop = stage1.refine_crop(person)
+    picture = crop_picture(sample.image, crop)
+    features = stage1.encode(picture, stage1.marker(person, crop))
+    true_iuv = crop_iuv(truth, crop)
+    iuv = true_iuv if kind == "gt" else stage1.refine(features)
+    return View(picture, features, iuv, true_iuv)
+
+
 @torch.inference_mode()
 def sample_errors(
     sample: CropSample,
@@ -109,36 +141,25 @@ def sample_errors(
     kinds: Sequence[str] = ("gt", "predicted"),
     refine: Callable[[Regression, Iuv], Regression] | None = None,
 ) -> dict[str, PersonErrors]:
-    """Errors of one test person, with the true IUV ("gt") and with stage 1's ("predicted").
+    """Errors of one test person, by kind of IUV (see `view_of`).
 
-    The sample is a picture like any other: people are found on it and cropped as in `predict`.
-    With the true IUV the crop is that of the true visible pixels. `refine` changes stage 2's
-    answer before it is measured (`dimr.predict.Model.refine`).
+    `refine` changes stage 2's answer before it is measured (`dimr.predict.Model.refine`).
     """
-    side = sample.image.shape[0]
-    truth = resize_iuv(sample.iuv, (side, side))
     errors = {}
-    for name in kinds:
-        person = (
-            mask_to_detection(1.0, truth.mask)
-            if name == "gt"
-            else choose_detection(stage1.find_people(sample.image), sample)
-        )
-        crop = stage1.refine_crop(person)
-        picture = crop_picture(sample.image, crop)
-        features = stage1.encode(picture, stage1.marker(person, crop))
-        true_iuv = crop_iuv(truth, crop)
-        iuv = true_iuv if name == "gt" else stage1.refine(features)
+    for kind in kinds:
+        view = view_of(sample, stage1, kind)
         regression = stage2.regress_from(
-            features.maps,
-            torch.from_numpy(iuv.mask)[None],
-            torch.from_numpy(iuv.uv)[None],
-            picture_to_tensor(picture),
-            features.pose,
+            view.features.maps,
+            torch.from_numpy(view.iuv.mask)[None],
+            torch.from_numpy(view.iuv.uv)[None],
+            picture_to_tensor(view.picture),
+            view.features.pose,
         )
         if refine is not None:
-            regression = refine(regression, iuv)
-        errors[name] = _errors(sample, mask_iou(iuv.mask, true_iuv.mask), regression, body)
+            regression = refine(regression, view.iuv)
+        errors[kind] = _errors(
+            sample, mask_iou(view.iuv.mask, view.true_iuv.mask), regression, body
+        )
     return errors
 
 

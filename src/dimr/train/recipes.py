@@ -29,8 +29,9 @@ from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import load_checkpoint, load_weights, state_hash
 from dimr.train.loop import BEST, LoopSettings, train
+from dimr.train.seen import SeenSamples, SeenTask
 from dimr.train.stage1 import Stage1Task
-from dimr.train.stage2 import GeometryTask, PictureTask
+from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
 from dimr.train.weights import (
     STAGE1_FILE,
     load_stage1,
@@ -60,6 +61,8 @@ class Run:
     geometry: Path | None = None
     """Folder with the weights of the head that a recipe of stage 2 goes on from: of
     stage2_geometry for stage2, of stage2 for stage2_inpainting."""
+    seen: Path | None = None
+    """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
     steps: int | None = None
     """Updates; None takes the recipe's own number."""
     max_minutes: float | None = None
@@ -145,13 +148,17 @@ def synthetic_people(run: Run, split: Split, body: BodyModel, atlas: Atlas) -> S
 def _best_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Averaged weights of the best validation, and what the card says of the run."""
     saved = load_checkpoint(folder / BEST)
+    return averaged_state(saved), about_checkpoint(saved)
+
+
+def averaged_state(saved: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The averaged weights of a checkpoint."""
     prefix = "module."
-    state = {
+    return {
         name.removeprefix(prefix): value
         for name, value in saved["average"].items()
         if name.startswith(prefix)
     }
-    return state, about_checkpoint(saved)
 
 
 def about_checkpoint(saved: dict[str, Any]) -> dict[str, Any]:
@@ -176,8 +183,12 @@ def _commit() -> str:
 
 
 def _data_of(run: Run) -> str:
-    photos = "procedural" if run.backgrounds is None else "photographs without people"
-    things = "procedural" if run.occluders is None else "cut-outs of photographs and procedural"
+    return _data_text(run.backgrounds is not None, run.occluders is not None)
+
+
+def _data_text(backgrounds: bool, occluders: bool) -> str:
+    photos = "photographs without people" if backgrounds else "procedural"
+    things = "cut-outs of photographs and procedural" if occluders else "procedural"
     return f"synthetic people only; backgrounds: {photos}; occluders: {things}"
 
 
@@ -270,22 +281,32 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
     encoder_hash = state_hash(encoder.state_dict())
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
-    task = PictureTask(
-        model,
-        body,
-        stage1,
-        synthetic_people(run, "train", body, atlas),
-        synthetic_people(run, "val", body, atlas),
-        num_validation=run.validation,
-        inpainting=recipe == "stage2_inpainting",
-    )
+    twins = recipe == "stage2_inpainting"
     about = {"data": _data_of(run), "goes_on_from": _history(before)}
+    if run.seen is None:
+        task = PictureTask(
+            model,
+            body,
+            stage1,
+            synthetic_people(run, "train", body, atlas),
+            synthetic_people(run, "val", body, atlas),
+            num_validation=run.validation,
+            inpainting=twins,
+        )
+    else:
+        training = SeenSamples(
+            run.seen / ("twins" if twins else "train"), endless=True, stage1=stage1
+        )
+        validation = SeenSamples(run.seen / "val", stage1=stage1)
+        task = SeenTask(model, body, training, validation, twins)
+        about["data"] = _data_text(training.about["backgrounds"], training.about["occluders"])
+        about["distinct_samples"] = training.count
     return _train_head(recipe, task, size, run, atlas, about)
 
 
 def _train_head(
     recipe: str,
-    task: GeometryTask | PictureTask,
+    task: Stage2Task,
     size: HeadSize,
     run: Run,
     atlas: Atlas,

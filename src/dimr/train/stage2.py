@@ -169,11 +169,14 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
     with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16):
         features = stage1.features(image, batch[prefix + "marker"])
         mask, uv = read_iuvs(stage1, features)
-    seen = {f"map{level}": each.float() for level, each in enumerate(features.maps)}
-    seen |= {"said_mask": mask, "said_uv": uv}
-    if features.pose is not None:
-        seen["pose"] = features.pose
+    seen = see_features(features) | {"said_mask": mask, "said_uv": uv}
     return {prefix + name: value for name, value in seen.items()}
+
+
+def see_features(features: CropFeatures) -> dict[str, Tensor]:
+    """`map0` to `map3` and `pose`."""
+    seen = {f"map{level}": each.float() for level, each in enumerate(features.maps)}
+    return seen if features.pose is None else seen | {"pose": features.pose.float()}
 
 
 def regress_seen(
@@ -183,6 +186,13 @@ def regress_seen(
     mask, uv = batch[prefix + "mask"], batch["uv"]
     mask = torch.where(predicted[:, None, None], batch[prefix + "said_mask"], mask)
     uv = torch.where(predicted[:, None, None, None], batch[prefix + "said_uv"], uv)
+    return regress_iuv(model, batch, mask, uv, prefix)
+
+
+def regress_iuv(
+    model: Dimr, batch: dict[str, Tensor], mask: Tensor, uv: Tensor, prefix: str = ""
+) -> Regression:
+    """Stage 2 on the encoder's maps of a batch and on an IUV."""
     maps = [batch[f"{prefix}map{level}"] for level in range(len(model.fuse.project))]
     image = pictures_to_tensor(batch[prefix + "image"])
     return model.regress_from(maps, mask, uv * mask[..., None], image, batch.get(prefix + "pose"))
@@ -213,6 +223,10 @@ class Stage2Task:
         self.validation = Subset(validation, range(num_validation))
         self.weights = LossWeights(norm="l1", joints_3d=5.0, joints_2d=5.0, betas=0.01)
         model.encoder.requires_grad_(False)
+
+    def samples(self) -> Dataset:
+        """Training samples by index."""
+        raise NotImplementedError
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything but the shared encoder."""

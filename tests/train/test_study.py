@@ -1,0 +1,100 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dimr.data.synthetic.synthocc import SynthOcc
+from dimr.evaluate.synthetic import sample_errors
+from dimr.train import study as studies
+from dimr.train.loop import LOG
+from dimr.train.recipes import Run, surface_of, train_stage2
+from dimr.train.seen import MANIFEST
+from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
+from dimr.train.weights import load_stages, weights_folder
+
+BUDGET = Budget(samples=4, twins=2, validation=2, per_subset=1, steps=2, steps_on=1, batch_size=2)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    run = Run(folder=tmp_path_factory.mktemp("study"), stage1=weights_folder("open"))
+    found = Study(run, *surface_of(run), BUDGET, ["clean", "person"])
+    found.see()
+    return found
+
+
+def test_tables_name_rows():
+    assert {name for names in TABLES.values() for name in names} == set(ROWS)
+
+
+@pytest.mark.parametrize("name", ["hmr", "shuffled_uv", "no_uv_feature", "inpainting"])
+def test_a_row_is_trained_and_measured_once(study, name, monkeypatch):
+    errors = study.errors(name, 0)
+    assert errors.keys() == set(KINDS)
+    for each in errors.values():
+        assert all(len(values) == 2 and (values > 0).all() for values in each)
+    monkeypatch.setattr(studies, "train", lambda *_: pytest.fail("trained already"))
+    again = study.errors(name, 0)
+    assert np.array_equal(again["gt"].mpjpe_mm, errors["gt"].mpjpe_mm)
+
+
+def test_heads_are_measured_as_everything_else_is(study):
+    """What is kept on disk (16-bit maps, halved pictures) gives `dimr eval SYNTHOCC`'s errors."""
+    errors = study.errors("dimr", 0)
+    stage1, stage2 = load_stages(study._run_folder("dimr", 0) / "weights", study.body, study.atlas)
+    sample = SynthOcc(study.body, study.atlas, "test").crop("person", 0)
+    for kind, wanted in sample_errors(sample, stage1, stage2, study.body).items():
+        assert errors[kind].mpjpe_mm[1] == pytest.approx(wanted.mpjpe_mm, rel=0.01)
+        assert errors[kind].pve_mm[1] == pytest.approx(wanted.pve_mm, rel=0.01)
+
+
+def test_every_head_of_a_seed_gets_the_same_samples(study):
+    for name in ("dimr", "hmr"):
+        study.errors(name, 0)
+    lines = [
+        json.loads((study._run_folder(name, 0) / LOG).read_text().splitlines()[-1])
+        for name in ("dimr", "hmr")
+    ]
+    assert lines[0]["step"] == lines[1]["step"] == BUDGET.steps
+
+
+def test_rows_of_table_5_differ_in_the_similarity_alone():
+    assert replace(ROWS["occlusion"], similarity=1.0) == ROWS["inpainting"]
+
+
+def test_another_budget_needs_another_folder(study):
+    other = Study(study.run, study.body, study.atlas, replace(BUDGET, steps=3), study.subsets)
+    with pytest.raises(ValueError, match="another budget"):
+        other.see()
+
+
+def test_stage_2_learns_from_what_was_seen(study, tmp_path):
+    run = Run(
+        folder=tmp_path / "stage2",
+        stage1=weights_folder("open"),
+        geometry=weights_folder("open"),
+        seen=study.run.folder / "seen",
+        steps=1,
+    )
+    train_stage2(run, study.body, study.atlas)
+    assert (run.folder / "weights").is_dir()
+    manifest = json.loads((run.seen / "train" / MANIFEST).read_text())
+    manifest["about"]["stage1"] = "another"
+    other = tmp_path / "seen"
+    shutil.copytree(run.seen, other)
+    (other / "train" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="another stage 1"):
+        train_stage2(replace(run, folder=tmp_path / "other", seen=other), study.body, study.atlas)
+
+
+def test_means_over_seeds():
+    runs = [{"gt": {"all": {"mpjpe_mm": value}}} for value in (100.0, 104.0)]
+    assert over_seeds(runs) == {"gt": {"all": {"mpjpe_mm": (102.0, 2.0)}}}
+
+
+def test_a_study_needs_stage_1(tmp_path):
+    run = Run(folder=tmp_path)
+    with pytest.raises(ValueError, match="stage 1"):
+        Study(run, *surface_of(run), BUDGET, ["clean"])

@@ -10,7 +10,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="stage1, stage1_decoder, stage2_geometry, stage2, stage2_inpainting, paper."
+            help="stage1, stage1_decoder, stage2_geometry, stage2, stage2_inpainting, "
+            "stage2_photos, paper."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
@@ -32,6 +33,10 @@ def train(
     seen: Annotated[
         Path | None,
         typer.Option(help="Folder `seen` of `dimr ablate`: stage 2 learns from it, faster."),
+    ] = None,
+    lspet: Annotated[
+        Path | None,
+        typer.Option(help="Crops with joints (images/, joints.npz), of stage2_photos."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates in place of the recipe's.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
@@ -82,6 +87,7 @@ def train(
         stage1=stage1,
         geometry=geometry,
         seen=seen,
+        lspet=lspet,
         steps=steps,
         max_minutes=max_minutes,
         workers=workers,

@@ -60,13 +60,16 @@ class JointScore(NamedTuple):
     labelled: Bool[np.ndarray, "12"]
 
 
-def joint_photos(folder: Path, limit: int | None = None) -> list[JointPhoto]:
-    """Validation crops of Leeds Sports Pose Extended.
+def joint_photos(
+    folder: Path, limit: int | None = None, validation: bool = True
+) -> list[JointPhoto]:
+    """Crops of Leeds Sports Pose Extended: those for validation, or all others.
 
     Args:
         folder: with joints.npz (`ids`, `joints` (N, 14, 2) in crop pixels, NaN where unknown) and
             images/imNNNNN.jpg.
         limit: first crops only.
+        validation: whether it is the validation crops.
 
     Raises:
         ValueError: if that is not what lies there.
@@ -80,7 +83,7 @@ def joint_photos(folder: Path, limit: int | None = None) -> list[JointPhoto]:
         ids, joints = file["ids"], file["joints"]
     if joints.shape != (len(ids), 14, 2):
         raise ValueError(f"photos: {path}: joints are {joints.shape}, want {(len(ids), 14, 2)}")
-    chosen = np.nonzero(ids % EVERY == VALIDATION)[0][:limit]
+    chosen = np.nonzero((ids % EVERY == VALIDATION) == validation)[0][:limit]
     return [
         JointPhoto(folder / "images" / f"im{ids[row]:05d}.jpg", joints[row, LIMB_ROWS])
         for row in chosen

@@ -6,6 +6,7 @@
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
     stage2_inpainting goes on from stage2, each picture with an occluded twin (paper Sec. 3.5)
+    stage2_photos     goes on from stage2 with labelled photographs in the mix
     paper             the paper's own: HRNet on real data sets (`dimr.train.paper`)
 
 Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
@@ -29,6 +31,7 @@ from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import load_checkpoint, load_weights, state_hash
 from dimr.train.loop import BEST, LoopSettings, train
+from dimr.train.photos import VIEWS, MixedSamples, see_photos
 from dimr.train.seen import SeenSamples, SeenTask
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
@@ -61,6 +64,8 @@ class Run:
     geometry: Path | None = None
     """Folder with the weights of the head that a recipe of stage 2 goes on from: of
     stage2_geometry for stage2, of stage2 for stage2_inpainting."""
+    lspet: Path | None = None
+    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos."""
     seen: Path | None = None
     """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
     steps: int | None = None
@@ -123,6 +128,12 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "batch_size": 32,
             "learning_rate": 2e-4,
             "validate_every": 200,
+        },
+        "stage2_photos": {
+            "steps": 1500,
+            "batch_size": 48,
+            "learning_rate": 2e-4,
+            "validate_every": 500,
         },
     }[recipe]
     if recipe == "stage1" and run.stage1 is not None:
@@ -270,6 +281,13 @@ def train_stage2_inpainting(run: Run, body: BodyModel, atlas: Atlas) -> dict[str
     return _train_stage2("stage2_inpainting", run, body, atlas)
 
 
+def train_stage2_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Stage 2 goes on with labelled photographs in the mix: weights for research."""
+    if run.seen is None or run.lspet is None:
+        raise ValueError("stage2_photos needs what was seen and photographs (--seen, --lspet)")
+    return _train_stage2("stage2_photos", run, body, atlas)
+
+
 def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     if run.stage1 is None or run.geometry is None:
         raise ValueError(
@@ -298,9 +316,15 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             run.seen / ("twins" if twins else "train"), endless=True, stage1=stage1
         )
         validation = SeenSamples(run.seen / "val", stage1=stage1)
-        task = SeenTask(model, body, training, validation, twins)
         about["data"] = _data_text(training.about["backgrounds"], training.about["occluders"])
         about["distinct_samples"] = training.count
+        samples: Dataset = training
+        if recipe == "stage2_photos":
+            assert run.lspet is not None
+            photos = see_photos(run.folder / "photos", stage1, run.lspet, run.occluders)
+            samples = MixedSamples(training, photos)
+            about["data"] += f"; photographs of LSP-Extended: {photos.count // VIEWS}"
+        task = SeenTask(model, body, samples, validation, twins)
     return _train_head(recipe, task, size, run, atlas, about)
 
 
@@ -339,5 +363,6 @@ RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
     "stage2_inpainting": train_stage2_inpainting,
+    "stage2_photos": train_stage2_photos,
     "paper": train_paper,
 }

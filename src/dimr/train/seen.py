@@ -199,7 +199,7 @@ class SeenTask(Stage2Task):
         self,
         model: Dimr,
         body: BodyModel,
-        training: SeenSamples,
+        training: Dataset,
         validation: SeenSamples,
         twins: bool = False,
         similarity: float = 1.0,

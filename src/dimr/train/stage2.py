@@ -72,17 +72,16 @@ def target_labels(sample: CropSample | IuvSample) -> dict[str, np.ndarray]:
 
 
 def batch_to_target(batch: dict[str, Tensor]) -> Target:
-    """Collated labels, all of them present."""
-    size, joints = batch["joints_m"].shape[:2]
-    ones = torch.ones(size, joints)
+    """Collated labels; all present where no `weight_smpl`, `weight_3d`, `weight_2d` say less."""
+    ones = torch.ones(batch["joints_m"].shape[:2])
     return Target(
         batch["rotmats"],
         batch["betas"],
         batch["joints_m"],
         batch["joints_norm"],
-        ones[:, 0],
-        ones,
-        ones,
+        batch.get("weight_smpl", ones[:, 0]),
+        batch.get("weight_3d", ones),
+        batch.get("weight_2d", ones),
     )
 
 

@@ -1,0 +1,193 @@
+"""Photographs with labelled joints for stage 2: recipe `stage2_photos`, weights `research`.
+
+Photographs have no three-dimensional truth: only the projected joints of arms and legs learn from
+them, with an L1 loss that forgives labels which are off, while synthetic samples of the same batch
+keep the bodies bodies. Each photograph is seen twice, as it is and behind pasted things. Who is
+meant is marked as the first pass would mark it roughly: by thick limbs along the labels, or by
+their box. Labels with left and right swapped are recognised by what the original BlazePose network
+says, which hardly ever mistakes sides (docs/stage1.md).
+
+The photographs that `dimr eval REALVAL` measures on never take part.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch.utils.data import Dataset
+
+from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.stage1 import Stage1
+from dimr.data.occlusion import Cutout, occlude
+from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
+from dimr.data.synthetic.survey import LIMBS_OF_JOINTS
+from dimr.evaluate.landmarks import LIMB_JOINTS, LIMB_LANDMARKS
+from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
+from dimr.image.crop import crop_picture, crop_to_norm, full_to_crop
+from dimr.image.load import load_picture
+from dimr.train.seen import CHUNK, Rows, SeenSamples, halve_pictures, stage1_hash, write_seen
+from dimr.train.stage2 import see
+
+VIEWS = 2
+"""Rows of each photograph: as it is, behind things."""
+MIRROR = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6])
+"""Of LSP's twelve limb joints."""
+SWAPPED = 0.6
+"""Labels whose distance to the landmarks shrinks to less than this by a swap are swapped."""
+SURE = 0.5
+"""Mean visibility from which landmarks judge that."""
+LANDMARKS = np.array([LIMB_LANDMARKS[LIMB_JOINTS.index(joint)] for joint in LIMBS_OF_JOINTS])
+"""Of BlazePose, in the order of LSP's limb joints."""
+BONES = ((0, 1), (1, 2), (3, 4), (4, 5), (6, 7), (7, 8), (9, 10), (10, 11), (2, 3), (8, 9))
+"""Between LSP's limb joints."""
+TRUNK = (2, 3, 9, 8)
+
+
+def labels_mask(
+    joints_px: Float[np.ndarray, "12 2"], side: int, rng: np.random.Generator
+) -> Bool[np.ndarray, "S S"]:
+    """Roughly where a person with these joints is: thick limbs and a trunk, or the box of those.
+
+    Args:
+        joints_px: LSP's limb joints, NaN where unknown.
+        side: of the picture.
+        rng: thickness, and which of the two it is.
+    """
+    mask = np.zeros((side, side), np.uint8)
+    known = ~np.isnan(joints_px[:, 0])
+    places = np.rint(np.nan_to_num(joints_px)).astype(int)
+    size = float(np.ptp(joints_px[known], axis=0).max())
+    thick = max(1, round(rng.uniform(0.08, 0.16) * size))
+    for place in places[known]:
+        cv2.circle(mask, place.tolist(), thick // 2, 1, -1)
+    for start, end in BONES:
+        if known[start] and known[end]:
+            cv2.line(mask, places[start].tolist(), places[end].tolist(), 1, thick)
+    if known[list(TRUNK)].all():
+        cv2.fillConvexPoly(mask, cv2.convexHull(places[list(TRUNK)].astype(np.int32)), 1)
+    if rng.random() < 0.3:
+        x, y, width, height = cv2.boundingRect(mask)
+        mask[y : y + height, x : x + width] = 1
+    return mask > 0
+
+
+def mend_sides(
+    joints_norm: Float[np.ndarray, "12 2"], pose: Float[np.ndarray, "39 8"]
+) -> Float[np.ndarray, "12 2"]:
+    """The labels, left and right exchanged if landmarks that are sure say so."""
+    landmarks = pose[LANDMARKS]
+    if landmarks[:, 3].mean() < SURE:
+        return joints_norm
+    swapped = joints_norm[MIRROR]
+    gaps = [
+        np.nanmean(np.linalg.norm(each - landmarks[:, :2], axis=1))
+        for each in (joints_norm, swapped)
+    ]
+    return swapped if gaps[1] < SWAPPED * gaps[0] else joints_norm
+
+
+def see_photos(folder: Path, stage1: Stage1, lspet: Path, occluders: Path | None) -> SeenSamples:
+    """All photographs that are not for validation, seen once and kept in a folder.
+
+    Args:
+        folder: for `write_seen`.
+        stage1: who sees.
+        lspet: Leeds Sports Pose Extended (images/, joints.npz).
+        occluders: RGBA cut-outs in train/; None pastes nothing.
+    """
+    photos = joint_photos(lspet, validation=False)
+    cutouts = []
+    if occluders is not None:
+        cutouts = load_folder(occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
+    about = {"stage1": stage1_hash(stage1), "cutouts": len(cutouts)}
+    count = VIEWS * len(photos)
+    write_seen(folder, about, count, lambda first: photo_rows(stage1, photos, cutouts, first))
+    return SeenSamples(folder, endless=True)
+
+
+def photo_rows(
+    stage1: Stage1, photos: Sequence[JointPhoto], cutouts: list[Cutout], first: int
+) -> Iterator[Rows]:
+    """What stage 1 makes of labelled photographs, from row `first` on; see `write_seen`."""
+    for start in range(first, VIEWS * len(photos), CHUNK):
+        numbers = range(start, min(start + CHUNK, VIEWS * len(photos)))
+        views = [_view(stage1, photos[each // VIEWS], cutouts, each) for each in numbers]
+        batch = {
+            name: torch.from_numpy(np.stack([view[name] for view in views])) for name in views[0]
+        }
+        batch |= see(stage1, batch)
+        batch["image"] = halve_pictures(batch["image"])
+        del batch["marker"]
+        rows = {name: value.numpy() for name, value in batch.items()}
+        joints = [
+            mend_sides(*each) for each in zip(rows.pop("limbs_norm"), rows["pose"], strict=True)
+        ]
+        yield rows | _labels(np.stack(joints)) | {"mask": rows["said_mask"], "uv": rows["said_uv"]}
+
+
+def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int) -> Rows:
+    """A crop, its marks and its labels."""
+    picture = load_picture(photo.path)
+    rng = np.random.default_rng([number])
+    mask = labels_mask(photo.joints_px, len(picture), rng)
+    if number % VIEWS and cutouts:
+        picture, pasted = occlude(picture, cutouts, rng, PASTING)
+        if (mask & ~pasted).sum() > 0.2 * mask.sum():
+            mask = mask & ~pasted
+    detection = mask_to_detection(1.0, mask)
+    crop = stage1.refine_crop(detection)
+    limbs_norm = crop_to_norm(full_to_crop(crop, photo.joints_px), crop.size)
+    return {
+        "image": crop_picture(picture, crop),
+        "marker": stage1.marker(detection, crop)[0].numpy(),
+        "limbs_norm": limbs_norm.astype(np.float32),
+    }
+
+
+def _labels(limbs_norm: Float[np.ndarray, "B 12 2"]) -> Rows:
+    """All that a synthetic sample has, with weights that say what is known."""
+    size = len(limbs_norm)
+    joints_norm = np.zeros((size, 24, 2), np.float32)
+    weight_2d = np.zeros((size, 24), np.float32)
+    known = ~np.isnan(limbs_norm[..., 0])
+    joints_norm[:, LIMBS_OF_JOINTS] = np.where(known[..., None], limbs_norm, 0)
+    weight_2d[:, LIMBS_OF_JOINTS] = known
+    return {
+        "rotmats": np.tile(np.eye(3, dtype=np.float32), (size, 24, 1, 1)),
+        "betas": np.zeros((size, 10), np.float32),
+        "joints_m": np.zeros((size, 24, 3), np.float32),
+        "joints_norm": joints_norm,
+        "weight_smpl": np.zeros(size, np.float32),
+        "weight_3d": np.zeros((size, 24), np.float32),
+        "weight_2d": weight_2d,
+    }
+
+
+class MixedSamples(Dataset):
+    """Synthetic samples, every third one a photograph.
+
+    Args:
+        synthetic: all labels known.
+        photos: rows of `photo_rows`.
+    """
+
+    EVERY = 3
+
+    def __init__(self, synthetic: Dataset, photos: Dataset) -> None:
+        self.synthetic = synthetic
+        self.photos = photos
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> Rows:
+        """One sample with its weights."""
+        if index % self.EVERY == self.EVERY - 1:
+            return self.photos[index // self.EVERY]
+        sample = self.synthetic[index - index // self.EVERY]
+        ones = np.ones(24, np.float32)
+        return {"weight_smpl": np.float32(1), "weight_3d": ones, "weight_2d": ones} | sample

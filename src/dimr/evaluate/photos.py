@@ -48,6 +48,8 @@ class JointPhoto(NamedTuple):
     path: Path
     joints_px: Float[np.ndarray, "12 2"]
     """Of `LIMB_ROWS`; NaN where nobody labelled one."""
+    head_px: Float[np.ndarray, "2 2"]
+    """Neck and top of the head, which no measure counts."""
 
 
 class JointScore(NamedTuple):
@@ -85,7 +87,9 @@ def joint_photos(
         raise ValueError(f"photos: {path}: joints are {joints.shape}, want {(len(ids), 14, 2)}")
     chosen = np.nonzero((ids % EVERY == VALIDATION) == validation)[0][:limit]
     return [
-        JointPhoto(folder / "images" / f"im{ids[row]:05d}.jpg", joints[row, LIMB_ROWS])
+        JointPhoto(
+            folder / "images" / f"im{ids[row]:05d}.jpg", joints[row, LIMB_ROWS], joints[row, 12:]
+        )
         for row in chosen
     ]
 

@@ -42,18 +42,22 @@ SURE = 0.5
 """Mean visibility from which landmarks judge that."""
 LANDMARKS = np.array([LIMB_LANDMARKS[LIMB_JOINTS.index(joint)] for joint in LIMBS_OF_JOINTS])
 """Of BlazePose, in the order of LSP's limb joints."""
-BONES = ((0, 1), (1, 2), (3, 4), (4, 5), (6, 7), (7, 8), (9, 10), (10, 11), (2, 3), (8, 9))
-"""Between LSP's limb joints."""
+BONES = (
+    (0, 1), (1, 2), (3, 4), (4, 5), (2, 3),  # legs
+    (6, 7), (7, 8), (9, 10), (10, 11), (8, 9),  # arms
+    (12, 13),  # neck and head
+)  # fmt: skip
+"""Between LSP's joints."""
 TRUNK = (2, 3, 9, 8)
 
 
 def labels_mask(
-    joints_px: Float[np.ndarray, "12 2"], side: int, rng: np.random.Generator
+    joints_px: Float[np.ndarray, "14 2"], side: int, rng: np.random.Generator
 ) -> Bool[np.ndarray, "S S"]:
     """Roughly where a person with these joints is: thick limbs and a trunk, or the box of those.
 
     Args:
-        joints_px: LSP's limb joints, NaN where unknown.
+        joints_px: LSP's joints, NaN where unknown.
         side: of the picture.
         rng: thickness, and which of the two it is.
     """
@@ -133,7 +137,8 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
     """A crop, its marks and its labels."""
     picture = load_picture(photo.path)
     rng = np.random.default_rng([number])
-    mask = labels_mask(photo.joints_px, len(picture), rng)
+    joints_px = np.concatenate([photo.joints_px, photo.head_px])
+    mask = labels_mask(joints_px, len(picture), rng)
     if number % VIEWS and cutouts:
         picture, pasted = occlude(picture, cutouts, rng, PASTING)
         if (mask & ~pasted).sum() > 0.2 * mask.sum():

@@ -12,6 +12,7 @@ The photographs that `dimr eval REALVAL` measures on never take part.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,7 +190,7 @@ class MixedSamples(Dataset):
     def __len__(self) -> int:
         return 1 << 40
 
-    def __getitem__(self, index: int) -> Rows:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         """One sample with its weights."""
         if index % self.EVERY == self.EVERY - 1:
             return self.photos[index // self.EVERY]

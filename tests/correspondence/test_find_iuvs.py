@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import SURE, UNCONFIRMED, Stage1
+from dimr.correspondence.stage1 import SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.types import Crop, Detection, Iuv
 
@@ -55,7 +56,27 @@ class Crowd(Stage1):
             mask = np.zeros((70, 100), bool)
             mask[20:40, 30 * number : 30 * number + 20] = True
             people.append(mask_to_detection(score, mask))
-        return people
+        return people, np.zeros((70, 100), bool)
+
+    def _outline(self, picture, score, mask, others):
+        return mask
+
+
+class Overlapping(Crowd):
+    """One person is found; the first pass sees more of people than that one."""
+
+    def __init__(self, everyone) -> None:
+        super().__init__((0.9,))
+        self.confirmer = None
+        self.everyone = everyone
+        self.asked: list = []
+
+    def _candidates(self, picture, window):
+        return super()._candidates(picture, window)[0], self.everyone
+
+    def _outline(self, picture, score, mask, others):
+        self.asked.append((mask, others))
+        return mask | others  # the second pass takes others for the person, too
 
 
 def picture_mask(left: int, right: int) -> np.ndarray:
@@ -100,3 +121,28 @@ def test_the_marker_says_who_is_meant_and_who_is_not():
     assert (marker[1, :, 10:] == 1).all() and not marker[1, :, :10].any()
     alone = stage1.marker(detection._replace(others=None), Crop((49.5, 30.5), 20.0, 40))
     assert not alone[0, 1].any()
+
+
+def test_what_nobody_explains_beside_somebody_is_somebody_behind():
+    stage1 = Overlapping(picture_mask(0, 50))
+    front, behind = stage1.find_people(np.zeros((70, 100, 3), np.uint8))
+    assert front.score == 0.9 and behind.score == UNEXPLAINED
+    assert not (front.mask & behind.mask).any()
+    assert behind.mask[30, 25:49].all() and not behind.mask[:, :20].any()
+    np.testing.assert_array_equal(behind.others, front.mask)
+    asked_for, known = stage1.asked[1]
+    assert known[30, 10] and not asked_for[30, 10]  # whom we know is marked as not meant
+
+
+@pytest.mark.parametrize("everyone", [picture_mask(0, 20), picture_mask(60, 90)])
+def test_one_person_who_explains_everything_near_is_left_as_found(everyone):
+    stage1 = Overlapping(everyone)
+    (person,) = stage1.find_people(np.zeros((70, 100, 3), np.uint8))
+    assert not stage1.asked and person.mask.sum() == 400
+
+
+def test_who_is_a_part_of_somebody_better_goes():
+    stage1 = Overlapping(picture_mask(0, 20))
+    mask = picture_mask(0, 20)
+    found = [mask_to_detection(0.9, mask), mask_to_detection(0.5, mask & picture_mask(2, 30))]
+    assert len(stage1._divide(np.zeros((70, 100, 3), np.uint8), found, mask)) == 1

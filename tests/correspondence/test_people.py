@@ -6,6 +6,7 @@ from dimr.correspondence.people import (
     group_pixels,
     mark_others,
     mask_to_detection,
+    unexplained_piece,
 )
 
 SIDE = 96
@@ -83,3 +84,30 @@ class TestMarkOthers:
         alone = mask_to_detection(1.0, np.ones((4, 4), bool))
         assert mark_others([alone]) == [alone]
         assert alone.others is None
+
+
+def block(x0, x1):
+    mask = np.zeros((60, 100), bool)
+    mask[20:40, x0:x1] = True
+    return mask
+
+
+class TestUnexplainedPiece:
+    def test_the_largest_piece_beside_somebody(self):
+        everyone = block(10, 60) | block(80, 99)
+        piece = unexplained_piece(everyone, block(10, 30), 50.0, 1)
+        assert np.array_equal(piece, block(31, 60))
+
+    def test_a_piece_apart_from_everybody_is_none(self):
+        assert unexplained_piece(block(10, 30) | block(50, 90), block(10, 30), 50.0, 1) is None
+
+    def test_a_rim_is_none(self):
+        assert unexplained_piece(block(9, 31), block(10, 30), 1.0, 1) is None
+
+    def test_small_pieces_are_none(self):
+        everyone, claimed = block(10, 60), block(10, 30)
+        assert unexplained_piece(everyone, claimed, 580.0, 1) is not None
+        assert unexplained_piece(everyone, claimed, 581.0, 1) is None
+
+    def test_nobody_known_explains_nothing(self):
+        assert unexplained_piece(block(10, 60), block(0, 0), 1.0, 1) is None

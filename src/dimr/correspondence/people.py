@@ -55,12 +55,42 @@ def group_pixels(
         mask[rows[owner == index], cols[owner == index]] = True
         if mask.sum() < MIN_PIXELS:
             continue
-        mask = _largest_pieces(mask)
+        mask = largest_pieces(mask)
         people.append((float(np.sqrt(centre[row, col] * person[mask].mean())), mask))
     return sorted(people, key=lambda found: -found[0])
 
 
-def _largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.ndarray:
+def unexplained_piece(
+    everyone: Bool[np.ndarray, "H W"],
+    claimed: Bool[np.ndarray, "H W"],
+    least: float,
+    reach: int,
+) -> Bool[np.ndarray, "H W"] | None:
+    """The largest connected piece of people's pixels that nobody claims, next to who does.
+
+    Args:
+        everyone: pixels of people.
+        claimed: pixels of those who are known.
+        least: pixels; a smaller piece is none.
+        reach: pixels; how far from known people it may begin, and how thin a rim is none.
+    """
+    rim = _grow(claimed, reach)
+    open_rest = cv2.morphologyEx(
+        (everyone & ~rim).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
+    )
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(open_rest)
+    near = np.unique(labels[_grow(rim, 2 * reach)])
+    sizes = {int(label): stats[label, cv2.CC_STAT_AREA] for label in near if label > 0}
+    best = max(sizes, key=lambda label: sizes[label], default=0)
+    return labels == best if best and sizes[best] >= least else None
+
+
+def _grow(mask: Bool[np.ndarray, "H W"], pixels: int) -> Bool[np.ndarray, "H W"]:
+    side = 2 * pixels + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
+def largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.ndarray:
     """Drops specks: connected pieces smaller than `share` of the mask."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     area = stats[:, cv2.CC_STAT_AREA]

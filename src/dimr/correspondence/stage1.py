@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import SAME_PERSON, confirm, distinct_people, overlap
@@ -17,7 +17,13 @@ from dimr.correspondence.network import (
     CorrespondenceMaps,
     CorrespondenceNet,
 )
-from dimr.correspondence.people import group_pixels, mark_others, mask_to_detection
+from dimr.correspondence.people import (
+    group_pixels,
+    largest_pieces,
+    mark_others,
+    mask_to_detection,
+    unexplained_piece,
+)
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
@@ -33,6 +39,14 @@ SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
 UNCONFIRMED = 0.6
 """What the score of such a person is worth, compared with that of a confirmed one."""
+UNEXPLAINED = 0.4
+"""Score of somebody who is known only as pixels that nobody else explains."""
+LEAST_SHARE = 0.15
+"""Of the largest person's pixels: fewer that nobody explains are nobody."""
+NEAR_SHARE = 0.01
+"""Of the picture's longer side: a rim of this width around a person needs no explanation."""
+MOST_HIDDEN = 3
+"""So many people at most are sought behind others."""
 
 
 class CropFeatures(NamedTuple):
@@ -117,9 +131,9 @@ class Stage1:
         """People of the whole picture, best first; each knows which pixels are the others'."""
         height, width = picture.shape[:2]
         window = Crop(picture_centre_px(width, height), float(max(width, height)), self.scene_size)
-        candidates = self._candidates(picture, window)
+        candidates, everyone = self._candidates(picture, window)
         if self.confirmer is None:
-            return mark_others(candidates)
+            return self._divide(picture, candidates, everyone)
         # A close-up fills the picture, and the first pass may see only a part of it.
         windows = [replace(window, size=LANDMARK_SIZE)]
         windows += [
@@ -141,10 +155,76 @@ class Stage1:
                 found.append(again)
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
-        return mark_others(sorted(found, key=lambda person: -person.score))
+        found = sorted(found, key=lambda person: -person.score)
+        return self._divide(picture, found, everyone)
 
-    def _candidates(self, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> list[Detection]:
-        """The first pass: everybody, without a marker."""
+    def _divide(
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        found: list[Detection],
+        everyone: Bool[np.ndarray, "H W"],
+    ) -> list[Detection]:
+        """Tells people apart who touch, and finds those behind others.
+
+        One after the other, best first, gets what the second pass makes of the pixels that are
+        left; whatever piece of `everyone` nobody explains then is somebody, too.
+        """
+        reach = max(1, round(NEAR_SHARE * max(everyone.shape)))
+        known = np.zeros_like(everyone)
+        for person in found:
+            known |= person.mask
+        if not found or (
+            len(found) == 1 and self._hidden_piece(found, everyone, known, reach) is None
+        ):
+            return found
+        claimed, divided = np.zeros_like(everyone), []
+        for person in mark_others(found):
+            left = person.mask & ~claimed
+            if left.sum() < SAME_PERSON * person.mask.sum():
+                continue
+            others = claimed if person.others is None else claimed | (person.others & ~left)
+            mask = self._outline(picture, person.score, left, others) & ~claimed
+            if mask.any():
+                divided.append(mask_to_detection(person.score, largest_pieces(mask)))
+                claimed |= divided[-1].mask
+        for _ in range(MOST_HIDDEN):
+            piece = self._hidden_piece(divided, everyone, claimed, reach)
+            if piece is None:
+                break
+            mask = self._outline(picture, UNEXPLAINED, piece, claimed) & ~claimed
+            mask = largest_pieces(mask) if mask.any() else piece
+            divided.append(mask_to_detection(UNEXPLAINED, mask))
+            claimed = claimed | mask | piece
+        return mark_others(divided)
+
+    def _hidden_piece(
+        self,
+        known: list[Detection],
+        everyone: Bool[np.ndarray, "H W"],
+        claimed: Bool[np.ndarray, "H W"],
+        reach: int,
+    ) -> Bool[np.ndarray, "H W"] | None:
+        largest = max((person.mask.sum() for person in known), default=0)
+        return unexplained_piece(everyone, claimed, max(1.0, LEAST_SHARE * float(largest)), reach)
+
+    def _outline(
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        score: float,
+        mask: Bool[np.ndarray, "H W"],
+        others: Bool[np.ndarray, "H W"],
+    ) -> Bool[np.ndarray, "H W"]:
+        """What the second pass makes of a mark, in pixels of the picture."""
+        detection = mask_to_detection(score, mask)._replace(others=others)
+        crop = self.refine_crop(detection)
+        features = self.encode(crop_picture(picture, crop), self.marker(detection, crop))
+        person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
+        return uncrop_picture(person, crop, (picture.shape[1], picture.shape[0])) > 0.5
+
+    def _candidates(
+        self, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+    ) -> tuple[list[Detection], Bool[np.ndarray, "H W"]]:
+        """The first pass, without a marker: people, and the pixels of anybody."""
         stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
             self.network.encoder.features(
@@ -152,8 +232,9 @@ class Stage1:
             ),
             torch.zeros(1, MARKER_CHANNELS, stride_2, stride_2, device=self.device),
         )
+        person = maps.person[0].sigmoid().float().cpu().numpy()
         found = group_pixels(
-            maps.person[0].sigmoid().cpu().numpy(),
+            person,
             maps.centre[0].sigmoid().cpu().numpy(),
             maps.offset[0].cpu().numpy(),
         )
@@ -163,7 +244,7 @@ class Stage1:
             full = uncrop_picture(mask.astype(np.float32), window, size) > 0.5
             if full.any():
                 people.append(mask_to_detection(score, full))
-        return people
+        return people, uncrop_picture(person, window, size) > 0.5
 
     def refine_crop(self, detection: Detection) -> Crop:
         """The square window in which stage 1 looks again and stage 2 looks at all."""

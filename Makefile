@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASTRONAUT := $(OUT)/astronaut.png
 
-.PHONY: help demo test open-body
+.PHONY: help demo test open-body reproduce-small
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo               predict on a photograph, results in $(OUT)/"
 	@echo "make demo PHOTO=me.jpg  the same on your own"
 	@echo "make test               lint, types, tests"
+	@echo "make reproduce-small    train everything from scratch, briefly, and compare the results"
 	@echo "make open-body          rebuild the open body and compare it with the shipped one"
 
 demo: $(VENV)/installed-demo
@@ -37,6 +38,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -n auto
+
+reproduce-small: $(VENV)/installed-demo
+	$(BIN)/python scripts/reproduce_small.py --out build/small
 
 open-body: $(VENV)/installed-body
 	$(BIN)/python scripts/build_open_body.py --check src/dimr/assets/open_body.npz

@@ -41,9 +41,15 @@ METRICS = {
 def train_all(out: Path, seed: int) -> dict[str, float]:
     """Validation metrics of the three trainings; each resumes where it was stopped."""
 
-    def run_of(name: str, **given: Path) -> Run:
-        folder, steps = out / name, STEPS[name]
-        return Run(folder=folder, steps=steps, validation=VALIDATION, seed=seed, **given)
+    def run_of(name: str, stage1: Path | None = None, geometry: Path | None = None) -> Run:
+        return Run(
+            folder=out / name,
+            stage1=stage1,
+            geometry=geometry,
+            steps=STEPS[name],
+            validation=VALIDATION,
+            seed=seed,
+        )
 
     stage1, geometry = run_of("stage1"), run_of("geometry")
     earlier = {"stage1": stage1.folder / "weights", "geometry": geometry.folder / "weights"}

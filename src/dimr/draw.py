@@ -271,15 +271,16 @@ def _panel(body: UInt8[np.ndarray, "H W 3"], caption: Caption) -> UInt8[np.ndarr
 
 
 def write_line(
-    picture: UInt8[np.ndarray, "H W 3"], caption: Caption, left: float
+    picture: UInt8[np.ndarray, "H W 3"], caption: Caption, left: int
 ) -> UInt8[np.ndarray, "H W 3"]:
     """The picture with a line of text at the top, beginning at x = `left`."""
     canvas = Image.fromarray(picture)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(20)
+    x = float(left)
     for text, colour in caption:
-        pen.text((left, 5), text, colour, font)
-        left += pen.textlength(text, font)
+        pen.text((x, 5), text, colour, font)
+        x += pen.textlength(text, font)
     return np.asarray(canvas)
 
 

@@ -29,7 +29,7 @@ CELL_PX = (SHEET_WIDTH - GAP) // len(PANEL_CAPTIONS) - GAP, 280
 """Largest width and height of a panel."""
 MAX_ROWS = 24
 """More pictures than this are summed up in a last line."""
-MAX_BYTES = 600_000
+MAX_BYTES = 1_000_000
 MADE_BY = b"dimr: sheet of pictures"
 """Comment in the file by which a sheet is known."""
 PROBLEM_RGB = (190, 40, 40)
@@ -133,5 +133,5 @@ def _after(problem: str | None) -> str:
 
 def _jpeg(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
     packed = io.BytesIO()
-    Image.fromarray(picture).save(packed, "JPEG", quality=85, comment=MADE_BY)
+    Image.fromarray(picture).save(packed, "JPEG", quality=80, comment=MADE_BY)
     return packed.getvalue()

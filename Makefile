@@ -9,13 +9,17 @@ OUT ?= demo_output
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASTRONAUT := $(OUT)/astronaut.png
+# Under site-packages; whose they are: NOTICE.
+GALLERY := skimage/data/astronaut.png skimage/data/camera.png skimage/data/chelsea.png \
+	skimage/data/rocket.jpg matplotlib/mpl-data/sample_data/grace_hopper.jpg
 
-.PHONY: help demo test open-body reproduce-small
+.PHONY: help demo gallery test open-body reproduce-small
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo               predict on a photograph, results in $(OUT)/"
 	@echo "make demo PHOTO=me.jpg  the same on your own"
+	@echo "make gallery            many photographs on one sheet (docs/gallery.md), or PHOTO=folder/"
 	@echo "make test               lint, types, tests"
 	@echo "make reproduce-small    train everything from scratch, briefly, and compare the results"
 	@echo "make open-body          rebuild the open body and compare it with the shipped one"
@@ -31,6 +35,17 @@ ifeq ($(strip $(PHOTO)),)
 else
 	@echo "== dimr predict $(PHOTO) -o $(OUT)"
 	@$(BIN)/dimr predict "$(PHOTO)" -o "$(OUT)"
+endif
+
+# "-": predict fails when nobody is found on a picture; in a gallery that is a row like any other.
+gallery: $(VENV)/installed-demo
+ifeq ($(strip $(PHOTO)),)
+	@mkdir -p "$(OUT)/photos"
+	@site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('platlib'))") && \
+	for photo in $(GALLERY); do cp "$$site/$$photo" "$(OUT)/photos/" || exit 1; done
+	-$(BIN)/dimr predict "$(OUT)/photos" -o "$(OUT)/gallery" --sheet docs/images/gallery.jpg
+else
+	-$(BIN)/dimr predict "$(PHOTO)" -o "$(OUT)/gallery" --sheet "$(OUT)/gallery.jpg"
 endif
 
 test: $(VENV)/installed-dev

@@ -15,7 +15,9 @@ import dimr.predict
 from dimr import cli
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
+from dimr.draw import CAPTION_HEIGHT
 from dimr.network.dimr import HeadSize
+from dimr.sheet import CELL_PX, SHEET_WIDTH
 from dimr.surface.atlas import load_atlas
 from dimr.train import weights
 from dimr.types import Crop, Iuv, Person, Prediction
@@ -179,6 +181,28 @@ class TestPredict:
         assert code != 0
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a", "index.json"]
 
+    def test_sheet_has_a_row_for_every_picture(self, run, toy_model, tmp_path):
+        album, sheet = tmp_path / "album", tmp_path / "new" / "sheet.jpg"
+        save_picture(album / "a.png")
+        (album / "b.jpg").write_text("no picture")
+        save_picture(album / "c.png", (0, 0, 0))
+        arguments = [album, "-o", tmp_path / "out", "--sheet", sheet]
+        code, out, _ = run("predict", *arguments)
+        assert code == 1 and str(sheet) in out.replace("\n", "")
+        page = cv2.imread(str(sheet))
+        titles, rows = 4 * CAPTION_HEIGHT, 2 * CELL_PX[1]  # heading and three titles; a and c
+        assert page.shape[:2] == (titles + rows, SHEET_WIDTH)
+        before = sheet.read_bytes()
+        assert run("predict", *arguments)[0] == 1
+        assert sheet.read_bytes() == before
+
+    def test_sheet_of_an_interrupted_run_is_written(self, run, toy_model, tmp_path):
+        album, sheet = tmp_path / "album", tmp_path / "sheet.jpg"
+        save_picture(album / "a.png")
+        save_picture(album / "b.png", (3, 2, 1))
+        run("predict", album, "-o", tmp_path / "out", "--sheet", sheet)
+        assert cv2.imread(str(sheet)).shape[0] == 2 * CAPTION_HEIGHT + CELL_PX[1]
+
     def test_own_iuv_reaches_the_model(self, run, toy_model, tmp_path):
         picture = save_picture(tmp_path / "me.png")
         mask = np.zeros((40, 30), bool)
@@ -217,6 +241,9 @@ class TestUserErrors:
             ["me.png", "--weights", "nonsense"],
             ["me.png", "--body", "nowhere.pkl"],
             ["me.png", "--body", "me.png"],
+            ["me.png", "--sheet", "me.png"],
+            ["me.jpg", "--sheet", "./me.jpg"],
+            ["me.png", "--sheet", "me.jpg"],
         ],
         ids=" ".join,
     )
@@ -224,6 +251,7 @@ class TestUserErrors:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "empty_folder").mkdir()
         save_picture(tmp_path / "me.png")
+        save_picture(tmp_path / "me.jpg")
         code, out, err = run("predict", *arguments)
         assert code == 1
         assert err.startswith("dimr: error: ") and err.count("\n") == 1

@@ -161,3 +161,17 @@ class TestOverlay:
             draw.overlay_picture(
                 np.zeros((5, 6, 3), np.uint8), Prediction((5, 6)), body.faces.numpy()
             )
+
+
+class TestContactSheet:
+    def test_pictures_fit_their_cells(self):
+        wide, high = np.zeros((10, 80, 3), np.uint8), np.zeros((80, 10, 3), np.uint8)
+        sheet = draw.contact_sheet([wide, high, wide], 2, (40, 20))
+        assert sheet.shape == (40, 80, 3)
+        black = (sheet == 0).all(2)
+        assert black[:5, :40].all() and not black[5:20, :40].any()
+        assert black[:20, 40:42].all() and not black[:20, 43:].any()
+        assert black[20:25, :40].all() and not black[20:, 40:].any()
+
+    def test_nothing_gives_an_empty_row(self):
+        assert draw.contact_sheet([], 2, (40, 20)).shape == (20, 80, 3)

@@ -23,7 +23,7 @@ LAYERS = [
     {"evaluate"},
     {"train"},
     {"export", "draw", "pages", "fit"},
-    {"predict"},
+    {"predict", "sheet"},
     {"commands"},
     {"cli"},
 ]

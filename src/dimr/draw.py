@@ -43,6 +43,13 @@ CAPTION_HEIGHT = 34
 GAP = 6
 Caption = Sequence[tuple[str, tuple[int, int, int]]]
 """Pieces of text with their colours, in one line."""
+PANEL_CAPTIONS: Sequence[Caption] = (
+    [("photo", INK_RGB)],
+    [("IUV: which skin is seen", INK_RGB)],
+    [("mesh", INK_RGB)],
+    [("from the side", INK_RGB)],
+    [("seen", SEEN_RGB), (" and ", INK_RGB), ("completed", COMPLETED_RGB)],
+)
 
 
 def person_rgb(index: int) -> tuple[int, int, int]:
@@ -70,6 +77,32 @@ def overlay_picture(
         faces: Triangles of the body model.
         panel_px: Longer side of the photo in a panel.
     """
+    number = len(prediction.people)
+    found = f"photo: {number} {'person' if number == 1 else 'people'}"
+    first = [(found if number else "no person found", INK_RGB)]
+    bodies = draw_panels(picture, prediction, faces, panel_px)
+    panels = [
+        _panel(body, caption)
+        for body, caption in zip(bodies, (first, *PANEL_CAPTIONS[1:]), strict=False)
+    ]
+    gap = np.full((panels[0].shape[0], GAP, 3), PAPER_RGB, np.uint8)
+    return np.hstack([piece for panel in panels for piece in (panel, gap)][:-1])
+
+
+def draw_panels(
+    picture: UInt8[np.ndarray, "H W 3"],
+    prediction: Prediction,
+    faces: Int[np.ndarray, "F 3"],
+    panel_px: int,
+) -> list[UInt8[np.ndarray, "h _ 3"]]:
+    """The panels of `PANEL_CAPTIONS`, or the photo alone if nobody was found.
+
+    Args:
+        picture: RGB, the one that the prediction is about.
+        prediction: The people.
+        faces: Triangles of the body model.
+        panel_px: Longer side of the photo in a panel.
+    """
     height, width = picture.shape[:2]
     if prediction.picture_size != (width, height):
         raise ValueError(
@@ -82,24 +115,18 @@ def overlay_picture(
     photo = cv2.resize(picture, size[::-1], interpolation=method)
     people = prediction.people
     if not people:
-        return _panel(photo, [("no person found", INK_RGB)])
-    noun = "person" if len(people) == 1 else "people"
-    panels = [
-        _panel(_boxes_panel(photo, people, scale), [(f"photo: {len(people)} {noun}", INK_RGB)]),
-        _panel(_iuv_panel(photo, people, scale), [("IUV: which skin is seen", INK_RGB)]),
-        _panel(_mesh_panel(photo, prediction, faces), [("mesh", INK_RGB)]),
-    ]
+        return [photo]
     own_colours = [_albedo(person_rgb(index)) for index in range(len(people))]
-    turned = [_centred(person, side=True) for person in people]
-    side = _line_up(turned, own_colours, faces, size)
-    panels.append(_panel(side, [("from the side", INK_RGB)]))
     two_colours = [seen_rgb(person.vertex_seen).astype(np.float32) / 255 for person in people]
-    front = _line_up([_centred(person, side=False) for person in people], two_colours, faces, size)
-    panels.append(
-        _panel(front, [("seen", SEEN_RGB), (" and ", INK_RGB), ("completed", COMPLETED_RGB)])
-    )
-    gap = np.full((panels[0].shape[0], GAP, 3), PAPER_RGB, np.uint8)
-    return np.hstack([piece for panel in panels for piece in (panel, gap)][:-1])
+    turned = [_centred(person, side=True) for person in people]
+    facing = [_centred(person, side=False) for person in people]
+    return [
+        _boxes_panel(photo, people, scale),
+        _iuv_panel(photo, people, scale),
+        _mesh_panel(photo, prediction, faces),
+        _line_up(turned, own_colours, faces, size),
+        _line_up(facing, two_colours, faces, size),
+    ]
 
 
 def iuvs_picture(
@@ -240,26 +267,35 @@ def _panel(body: UInt8[np.ndarray, "H W 3"], caption: Caption) -> UInt8[np.ndarr
     panel_width = max(width, MIN_PANEL_WIDTH)
     canvas = Image.new("RGB", (panel_width, height + CAPTION_HEIGHT), PAPER_RGB)
     canvas.paste(Image.fromarray(body), ((panel_width - width) // 2, CAPTION_HEIGHT))
+    return write_line(np.asarray(canvas), caption, 8)
+
+
+def write_line(
+    picture: UInt8[np.ndarray, "H W 3"], caption: Caption, left: int
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture with a line of text at the top, beginning at x = `left`."""
+    canvas = Image.fromarray(picture)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(20)
-    left = 8.0
+    x = float(left)
     for text, colour in caption:
-        pen.text((left, 5), text, colour, font)
-        left += pen.textlength(text, font)
+        pen.text((x, 5), text, colour, font)
+        x += pen.textlength(text, font)
     return np.asarray(canvas)
 
 
 def contact_sheet(
-    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, cell_px: int
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, cell_px: tuple[int, int]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Pictures in rows, each reduced to fit a square cell."""
-    rows = -(-len(pictures) // columns)
-    sheet = np.full((rows * cell_px, columns * cell_px, 3), PAPER_RGB, np.uint8)
+    """Pictures in rows, each brought to the size of a cell (width, height)."""
+    cell_width, cell_height = cell_px
+    rows = max(1, -(-len(pictures) // columns))
+    sheet = np.full((rows * cell_height, columns * cell_width, 3), PAPER_RGB, np.uint8)
     for number, picture in enumerate(pictures):
-        scale = cell_px / max(picture.shape[:2])
+        scale = min(cell_width / picture.shape[1], cell_height / picture.shape[0])
         width, height = (max(1, round(side * scale)) for side in picture.shape[1::-1])
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        top, left = (number // columns) * cell_px, (number % columns) * cell_px
+        top, left = (number // columns) * cell_height, (number % columns) * cell_width
         cell = cv2.resize(picture, (width, height), interpolation=method)
         sheet[top : top + height, left : left + width] = cell
     return sheet

@@ -35,12 +35,12 @@ def check(
     With --data, the body is posed by the file's parameters: its joints must meet the file's own
     3D joints (a few mm) and, projected, the 2D joints (a few pixels of 256).
     """
-    import cv2
     import numpy as np
 
     from dimr.data.real.bodies import Bodies, load_surface_map
-    from dimr.data.real.check import contact_sheet, inspect
+    from dimr.data.real.check import TILE_PX, inspect, sample_tiles
     from dimr.data.real.layout import open_dataset
+    from dimr.draw import contact_sheet, picture_bytes
     from dimr.files import write_atomically
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -76,8 +76,6 @@ def check(
         )
     if bodies is None:
         print("  bodies are neither drawn nor compared: give --data ROOT with body/")
-    sheet = contact_sheet(records, bodies, atlas)
-    encoded, content = cv2.imencode(out.suffix.lower(), sheet[..., ::-1])
-    assert encoded
-    write_atomically(out, content.tobytes())
+    sheet = contact_sheet(sample_tiles(records, bodies, atlas), 4, (2 * TILE_PX, TILE_PX))
+    write_atomically(out, picture_bytes(sheet, out.suffix))
     print(f"  samples: {out}")

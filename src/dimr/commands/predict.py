@@ -14,8 +14,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import numpy as np
+
     import dimr.predict
     from dimr.correspondence.iuv_sources import IuvSource
+    from dimr.types import Prediction
 
 MAX_TABLE_ROWS = 60
 """More people than this are summed up; OUT/index.json has them all."""
@@ -53,6 +56,10 @@ def predict(
         bool,
         typer.Option("--refine", help="Lay each body on its IUV after stage 2 (docs/refine.md)."),
     ] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A .jpg to write with a row of panels per picture."),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also replace files that dimr did not make.")
     ] = False,
@@ -66,20 +73,28 @@ def predict(
     pictures = find_pictures(paths)
 
     from dimr.export import check_index, write_index
+    from dimr.files import write_atomically
     from dimr.predict import load
+    from dimr.sheet import Sheet, check_sheet
 
     check_index(out)
+    if sheet is not None:
+        check_sheet(sheet, pictures, overwrite)
     model = load(weights, body, device)
+    rows = Sheet(model.body.faces.cpu().numpy())
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
     entries: list[dict[str, Any]] = []
     console = Console(stderr=True, highlight=False)
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
-                entries.append(
-                    _predict_one(model, picture, out, weights, source, refine, overwrite)
+                entry, result = _predict_one(
+                    model, picture, out, weights, source, refine, overwrite
                 )
-                problem = entries[-1]["problem"]
+                entries.append(entry)
+                if sheet is not None:
+                    rows.add(_title(entry), result, entry["problem"])
+                problem = entry["problem"]
                 if problem:
                     console.print(
                         f"dimr: {printable(picture)}: {problem}", markup=False, soft_wrap=True
@@ -87,7 +102,11 @@ def predict(
     finally:  # also at Ctrl-C: what is finished stays and is listed
         if entries:
             write_index(out, entries)
+            if sheet is not None:
+                write_atomically(sheet, rows.to_jpeg())
     _print_summary(entries, out)
+    if sheet is not None:
+        Console(highlight=False, markup=False, soft_wrap=True).print(f"sheet: {printable(sheet)}")
     if any(entry["problem"] for entry in entries):
         raise typer.Exit(1)
 
@@ -138,16 +157,26 @@ def _predict_one(
     source: "IuvSource | None",
     refine: bool,
     overwrite: bool,
-) -> dict[str, Any]:
-    """Predict and write one picture; its index entry, with "problem" None if all is well."""
+) -> "tuple[dict[str, Any], tuple[np.ndarray, Prediction] | None]":
+    """Predict and write one picture.
+
+    Returns:
+        Its index entry, with "problem" None if all is well, and the picture with its people, None
+        if nothing was written.
+    """
     entry: dict[str, Any] = {
         "picture": str(picture.resolve()),
         "problem": None,
         "folder": None,
         "people": [],
     }
+    result = None
     try:
-        entry |= _write_one(model, picture, out, weights, source, refine, overwrite)
+        about, pixels, prediction = _write_one(
+            model, picture, out, weights, source, refine, overwrite
+        )
+        entry |= about
+        result = pixels, prediction
         if not entry["people"]:
             entry["problem"] = "no person found"
     except (ValueError, OSError) as error:
@@ -156,7 +185,7 @@ def _predict_one(
         if os.environ.get("DIMR_DEBUG"):
             raise
         entry["problem"] = " ".join(f"{type(error).__name__}: {error}".split())
-    return entry
+    return entry, result
 
 
 def _write_one(
@@ -167,7 +196,7 @@ def _write_one(
     source: "IuvSource | None",
     refine: bool,
     overwrite: bool,
-) -> dict[str, Any]:
+) -> "tuple[dict[str, Any], np.ndarray, Prediction]":
     from dimr import __version__
     from dimr.draw import overlay_picture, picture_bytes, seen_rgb
     from dimr.export import choose_folder, person_files, write_picture
@@ -195,7 +224,17 @@ def _write_one(
         )
     about = {"made_by": f"dimr {__version__}", "weights": weights, "refined": refine}
     write_picture(folder, picture, prediction, files, about, overwrite)
-    return {"folder": folder.name, "people": people}
+    return {"folder": folder.name, "people": people}, pixels, prediction
+
+
+def _title(entry: dict[str, Any]) -> str:
+    """What a sheet says of a picture: name, people, how sure the least sure one is."""
+    name = printable(Path(Path(entry["picture"]).name))
+    scores = [person["score"] for person in entry["people"]]
+    if not scores:
+        return name
+    which = "score" if len(scores) == 1 else "smallest score"
+    return f"{name}: {_count(len(scores), 'person', 'people')}, {which} {min(scores):.2f}"
 
 
 def _print_summary(entries: list[dict[str, Any]], out: Path) -> None:

@@ -52,7 +52,9 @@ def show(
             pictures += [pictures[-1] * 0 + 255] * (columns - len(row))
             pictures += [label_picture(sample) for sample in row]
             pictures += [pictures[-1] * 0 + 255] * (columns - len(row))
-    write_atomically(out, picture_bytes(contact_sheet(pictures, columns, cell), out.suffix))
+    write_atomically(
+        out, picture_bytes(contact_sheet(pictures, columns, (cell, cell)), out.suffix)
+    )
     print(out)
 
 

@@ -1,6 +1,6 @@
-"""What a data set's files hold, measured against each other: counts, agreement, a contact sheet.
+"""What a data set's files hold, measured against each other: counts, agreement, samples.
 
-The sheet and the two distances tell whether a reader's reading of the format is right, which no
+The samples and the two distances tell whether a reader's reading of the format is right, which no
 test without the real files can.
 """
 
@@ -27,7 +27,6 @@ from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import iuv_to_picture
 
 TILE_PX = 160
-COLUMNS = 4
 KNOWN_RGB, UNSURE_RGB = (80, 255, 80), (255, 160, 60)
 FIELDS = {
     "SMPL parameters": "theta_rad",
@@ -105,20 +104,20 @@ def _compare(record: Record, bodies: Bodies, findings: Findings) -> None:
         findings.limbs_px.append(float(np.median(distance)) * 256 / record.side_px)
 
 
-def contact_sheet(
+def sample_tiles(
     records: Records, bodies: Bodies | None, atlas: Atlas | None, count: int = 16
-) -> UInt8[np.ndarray, "H W 3"]:
-    """Samples with their 2D joints and, where a body is at hand, the rendered IUV beside them."""
+) -> list[UInt8[np.ndarray, "H W 3"]]:
+    """Samples with their 2D joints and, where a body is at hand, the rendered IUV beside them.
+
+    Each is `TILE_PX` high and twice as wide.
+    """
     tiles = []
     for record in spread(records, count):
         try:
             tiles.append(_tile(record, bodies, atlas))
         except (ValueError, OSError) as error:
             tiles.append(_message(str(error)))
-    blank = np.zeros((TILE_PX, 2 * TILE_PX, 3), np.uint8)
-    tiles += [blank] * (-len(tiles) % COLUMNS)
-    rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]
-    return np.vstack(rows) if rows else blank
+    return tiles
 
 
 def _tile(record: Record, bodies: Bodies | None, atlas: Atlas | None) -> np.ndarray:

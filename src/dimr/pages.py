@@ -198,7 +198,7 @@ def draw_reliability(path: Path, by_kind: Mapping[str, Mapping[str, Calibration]
     from matplotlib import pyplot
 
     titles = {"all": "all joints", "seen": "joints in sight", "hidden": "hidden joints"}
-    figure, axes = pyplot.subplots(1, 3, figsize=(16, 6), sharex=True, sharey=True)
+    figure, axes = pyplot.subplots(1, 3, figsize=(16, 7.5), sharex=True, sharey=True)
     for place, (group, title) in zip(axes, titles.items(), strict=True):
         place.axline((0, 0), slope=1, color="grey", linestyle="--", label="expected = actual")
         for row, (kind, groups) in enumerate(by_kind.items()):
@@ -229,7 +229,7 @@ def draw_reliability(path: Path, by_kind: Mapping[str, Mapping[str, Calibration]
                 )
         place.set_title(title)
         place.set_xlabel("expected error of a joint, mm")
-        place.legend(fontsize=9, loc="upper left")
+        place.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.11))
         place.grid(alpha=0.3)
     axes[0].set_ylabel("actual error, mm (mean of a bin; number of joints beside it)")
     axes[0].set_xlim(0)
@@ -241,7 +241,8 @@ def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) 
     """Attention of some parts on the atlas: means and single people, part shown and hidden.
 
     The part's own chart is outlined; a cell is as black as it is attended to, relative to the
-    map's peak. Of single people, skin that their IUV does not show is pale.
+    map's peak. Single people are the least usual ones, and skin that their IUV does not show is
+    pale.
 
     Args:
         path: PNG.
@@ -253,7 +254,7 @@ def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(4, len(SHEET_PARTS), figsize=(2.6 * len(SHEET_PARTS), 12.4))
+    figure, axes = pyplot.subplots(4, len(SHEET_PARTS), figsize=(20, 11.6))
     part_of_texel = atlas.texels(SHEET_TEXELS).part
     for column, part in zip(axes.T, SHEET_PARTS, strict=True):
         groups = part_views(people, part)
@@ -263,7 +264,7 @@ def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) 
             place.set_yticks([])
             _draw_attention(place, part_of_texel, part, view)
         column[0].set_title(PART_NAMES[part], fontsize=13)
-    labels = ("mean, part shown", "mean, part hidden", "one person, shown", "one person, hidden")
+    labels = ("part shown: mean", "part hidden: mean", "shown: least usual", "hidden: least usual")
     for place, label in zip(axes[:, 0], labels, strict=True):
         place.set_ylabel(label, fontsize=12)
     _save(figure, path)
@@ -275,15 +276,16 @@ def _draw_attention(
     from matplotlib import colormaps
 
     whole = (0, 1, 1, 0)  # left, right, bottom, top: v grows downwards
-    palette = np.vstack([colormaps["tab20"].colors, colormaps["Set3"].colors[: NUM_PARTS - 20]])
-    colours = np.vstack([0.5 + 0.5 * palette, np.ones(3)])[part_of_texel]  # -1 is white
+    hues = np.arange(NUM_PARTS) * 0.618 % 1  # far apart for neighbours
+    palette = 0.5 + 0.5 * colormaps["hsv"](hues)[:, :3]
+    colours = np.vstack([palette, np.ones(3)])[part_of_texel]  # -1 is white
     if view is None:
         place.text(0.5, 0.5, "nobody", ha="center", va="center")
         place.axis("off")
         return
     if view.seen is not None:
         seen = cv2.resize(view.seen.astype(np.uint8), part_of_texel.shape, interpolation=0) > 0
-        colours = np.where(seen[..., None], colours, 0.75 + 0.25 * colours)
+        colours = np.where(seen[..., None], colours, 0.8 + 0.2 * colours)
     place.imshow(colours, extent=whole)
     peak = view.attention.max()
     black = np.zeros((*view.attention.shape, 4))
@@ -291,7 +293,7 @@ def _draw_attention(
     place.imshow(black, extent=whole, interpolation="nearest")
     middles = (np.arange(SHEET_TEXELS) + 0.5) / SHEET_TEXELS
     place.contour(middles, middles, part_of_texel == part, [0.5], colors="red", linewidths=1.2)
-    place.set_xlabel(f"{view.about}, peak {peak:.2f}", fontsize=10)
+    place.set_xlabel(f"{view.about}; peak {peak:.2f}", fontsize=10)
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -69,9 +69,9 @@ def eval(
     iuv: Annotated[
         str | None,
         typer.Option(
-            help="gt (rendered) or predicted (stage 1): synthetic people: both unless given; "
-            "TABLE1, TABLE2: gt unless given, or files (ROOT/<data set>/iuv/<key>.npz), or DensePose's "
-            "results or model (docs/iuv.md)."
+            help="gt (rendered) or predicted (stage 1); synthetic people: both unless given; "
+            "TABLE1, TABLE2: gt unless given, or files (ROOT/<data set>/iuv/<key>.npz), or "
+            "DensePose's results or model (docs/iuv.md)."
         ),
     ] = None,
     iuv_table: Annotated[

@@ -197,8 +197,11 @@ def mean_over_parts(measures: Sequence[PartMeasures]) -> PartMeasures:
         else (None, None)
     )
     centre_u, centre_v = np.mean([part.centre_uv for part in measures], 0).tolist()
-    rest = np.mean([part[1:-2] for part in measures], 0).tolist()
-    return PartMeasures((centre_u, centre_v), *rest, shown, hidden)
+    rest = {
+        name: float(np.mean([getattr(part, name) for part in measures]))
+        for name in PartMeasures._fields[1:-2]
+    }
+    return PartMeasures((centre_u, centre_v), shown=shown, hidden=hidden, **rest)
 
 
 class AttentionView(NamedTuple):
@@ -215,8 +218,8 @@ def part_views(
 ) -> list[tuple[AttentionView, AttentionView] | None]:
     """The mean and one person, of those who show a part and of those who hide it; None of nobody.
 
-    The one is the person whose map has the median distance (total variation) from the mean:
-    neither the best nor the worst example.
+    The one is the person whose map is the farthest from the mean (in total variation): what
+    depends on the person is seen there, if anything does.
     """
     seen = np.array([each.part_seen[part] for each in people])
     views = []
@@ -226,9 +229,10 @@ def part_views(
             views.append(None)
             continue
         maps = np.stack([each.attention[part] for each in group])
-        gap = np.abs(maps - maps.mean(0)).sum((1, 2))
-        middle = np.argsort(gap, kind="stable")[len(gap) // 2]
-        mean = AttentionView(f"mean of {len(group)}", maps.mean(0))
-        one = AttentionView("one person", maps[middle], group[middle].seen)
+        variation = np.abs(maps - maps.mean(0)).sum((1, 2)) / 2
+        farthest = variation.argmax()
+        mean = AttentionView(f"{len(group)} people", maps.mean(0))
+        about = f"{variation[farthest]:.2f} elsewhere"
+        one = AttentionView(about, maps[farthest], group[farthest].seen)
         views.append((mean, one))
     return views

@@ -8,6 +8,7 @@ from dimr.commands.protocols.shared import (
     check_picture,
     chosen_subsets,
     iuv_kinds,
+    number_text,
     progress,
     sample_count,
 )
@@ -15,7 +16,7 @@ from dimr.commands.protocols.shared import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.table import Table
+    from rich.console import Console
 
     from dimr.evaluate.attention import PartMeasures
 
@@ -58,11 +59,12 @@ def attention(
                 people[kind].append(one)
 
     report = about("ATTENTION", weights, photos, count) | {"subsets": chosen}
-    console = Console(width=100)
+    console = Console(width=110)
     for kind in kinds:
-        parts = dict(zip(PART_NAMES, measure_parts(people[kind], model.atlas, fixed), strict=True))
-        means = mean_over_parts(list(parts.values()))
-        console.print(_table(f"{kind} IUV: {len(people[kind])} people", parts, means))
+        measures = measure_parts(people[kind], model.atlas, fixed)
+        parts = {str(name): part for name, part in zip(PART_NAMES, measures, strict=True)}
+        means = mean_over_parts(measures)
+        _print(console, f"{kind} IUV, {len(people[kind])} people", parts, means)
         report[kind] = {
             "people": len(people[kind]),
             "parts": {name: _numbers(part) for name, part in parts.items()},
@@ -73,37 +75,42 @@ def attention(
     return report
 
 
-def _table(title: str, parts: "Mapping[str, PartMeasures]", means: "PartMeasures") -> "Table":
+def _print(
+    console: "Console", title: str, parts: "Mapping[str, PartMeasures]", means: "PartMeasures"
+) -> None:
+    """Two tables: what holds for everybody; who shows a part against who hides it."""
     from rich.table import Table
 
-    table = Table(
-        *("part", "shown/hidden", "u", "v", "variance", "own: chance", "map", "shown/hidden"),
-        *("entropy: map", "shown/hidden", "distance", "elsewhere"),
-        title=title,
+    from dimr.evaluate.attention import GroupMeans
+
+    place = Table(
+        *("part", "u", "v", "variance ratio", "on own chart", "map alone", "uniform"),
+        *("entropy", "map alone"),
+        title=f"{title}: everybody",
     )
+    names = ("people", "on own chart", "entropy", "distance", "elsewhere")
+    groups = Table("part", *names, title=f"{title}: part shown / hidden")
     for name, part in (*parts.items(), ("mean", means)):
         if name == "mean":
-            table.add_section()
-        groups = part.shown, part.hidden
-        pairs = {
-            field: "/".join(
-                "-" if each is None else f"{getattr(each, field):.2f}" for each in groups
-            )
-            for field in ("own_share", "entropy", "centre_distance", "variation")
-        }
-        table.add_row(
-            name,
-            "/".join("-" if each is None else str(each.people) for each in groups),
-            *(f"{value:.2f}" for value in part.centre_uv),
-            f"{part.variance_ratio:.3f}",
-            *(f"{value:.2f}" for value in (part.own_share_uniform, part.own_share_fixed)),
-            pairs["own_share"],
-            f"{part.entropy_fixed:.2f}",
-            pairs["entropy"],
-            pairs["centre_distance"],
-            pairs["variation"],
+            place.add_section()
+            groups.add_section()
+        values = (
+            *(*part.centre_uv, part.variance_ratio, part.own_share, part.own_share_fixed),
+            *(part.own_share_uniform, part.entropy, part.entropy_fixed),
         )
-    return table
+        place.add_row(name, *(number_text(value, "") for value in values))
+        pairs = [
+            [None if group is None else group[row] for group in (part.shown, part.hidden)]
+            for row in range(len(GroupMeans._fields))
+        ]
+        people, *rest = pairs
+        groups.add_row(
+            name,
+            " / ".join("-" if number is None else str(number) for number in people),
+            *(" / ".join(number_text(value, "") for value in pair) for pair in rest),
+        )
+    console.print(place)
+    console.print(groups)
 
 
 def _numbers(part: "PartMeasures") -> dict[str, Any]:

@@ -50,7 +50,9 @@ def confidence(
                 errors[kind].setdefault(name, []).append(one)
 
     levels = [f"< {level:.0%}" for level in LEVELS]
-    table = Table("people", "joints", "n", "expected", "actual", "ratio", "rank", "ECE", *levels)
+    table = Table(
+        "IUV", "people", "joints", "n", "expected", "actual", "ratio", "rank", "ECE", *levels
+    )
     report = about("CONFIDENCE", weights, photos, count)
     everybody = {}
     for kind in kinds:
@@ -62,7 +64,8 @@ def confidence(
             for joints, each in by_joints.items():
                 millimetres = map(number_text, (each.expected_mm, each.actual_mm))
                 table.add_row(
-                    f"{kind}: {name}",
+                    kind,
+                    name,
                     joints,
                     str(each.joints),
                     *millimetres,
@@ -73,7 +76,7 @@ def confidence(
                 )
                 numbers = each._asdict() | {"bins": [one._asdict() for one in each.bins]}
                 report.setdefault(kind, {}).setdefault(name, {})[joints] = numbers
-    console = Console(width=100)
+    console = Console(width=110)
     console.print(table)
     reliability = Table("IUV", "bin", "n", "expected", "actual", title="all joints of all people")
     for kind, by_joints in everybody.items():

@@ -237,7 +237,9 @@ def draw_reliability(path: Path, by_kind: Mapping[str, Mapping[str, Calibration]
     _save(figure, path)
 
 
-def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) -> None:
+def draw_attention(
+    path: Path, title: str, people: Sequence[PersonAttention], atlas: Atlas
+) -> None:
     """Attention of some parts on the atlas: means and single people, part shown and hidden.
 
     The part's own chart is outlined; a cell is as black as it is attended to, relative to the
@@ -246,6 +248,7 @@ def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) 
 
     Args:
         path: PNG.
+        title: says whose IUV it is.
         people: at least one.
         atlas: on which they were measured.
     """
@@ -255,6 +258,7 @@ def draw_attention(path: Path, people: Sequence[PersonAttention], atlas: Atlas) 
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(4, len(SHEET_PARTS), figsize=(20, 11.6))
+    figure.suptitle(title)
     part_of_texel = atlas.texels(SHEET_TEXELS).part
     for column, part in zip(axes.T, SHEET_PARTS, strict=True):
         groups = part_views(people, part)
@@ -277,7 +281,7 @@ def _draw_attention(
 
     whole = (0, 1, 1, 0)  # left, right, bottom, top: v grows downwards
     hues = np.arange(NUM_PARTS) * 0.618 % 1  # far apart for neighbours
-    palette = 0.5 + 0.5 * colormaps["hsv"](hues)[:, :3]
+    palette = 0.6 + 0.4 * colormaps["hsv"](hues)[:, :3]
     colours = np.vstack([palette, np.ones(3)])[part_of_texel]  # -1 is white
     if view is None:
         place.text(0.5, 0.5, "nobody", ha="center", va="center")

@@ -109,7 +109,7 @@ def centres_uv(attention: Float[np.ndarray, "*N h w"]) -> Float[np.ndarray, "*N 
     return np.stack([u, v], -1)
 
 
-def entropy(attention: Float[np.ndarray, "*N h w"]) -> Float[np.ndarray, "*N"]:
+def entropy(attention: Float[np.ndarray, "*N P h w"]) -> Float[np.ndarray, "*N P"]:
     """In nats."""
     return -(attention * np.log(np.maximum(attention, 1e-30))).sum((-2, -1))
 
@@ -135,6 +135,7 @@ def measure_parts(
     spread = entropy(attention)
     mean_centre = centre.mean(0)
     between = ((mean_centre - mean_centre.mean(0)) ** 2).sum(1).mean()
+    between = max(between, 1e-12)  # all parts may look at one and the same place
     within = ((centre - mean_centre) ** 2).sum(2).mean(0)
     fixed_own, fixed_entropy = (fixed * area).sum((1, 2)), entropy(fixed)
     measures = []
@@ -143,15 +144,15 @@ def measure_parts(
         columns = attention[:, part], centre[:, part], own[:, part], spread[:, part]
         measures.append(
             PartMeasures(
-                (float(mean_centre[part, 0]), float(mean_centre[part, 1])),
-                float(within[part] / between),
-                float(own[:, part].mean()),
-                float(area[part].mean()),
-                float(fixed_own[part]),
-                float(spread[:, part].mean()),
-                float(fixed_entropy[part]),
-                _group_means(shown, shown, *columns),
-                _group_means(hidden, shown, *columns),
+                centre_uv=(float(mean_centre[part, 0]), float(mean_centre[part, 1])),
+                variance_ratio=float(within[part] / between),
+                own_share=float(own[:, part].mean()),
+                own_share_uniform=float(area[part].mean()),
+                own_share_fixed=float(fixed_own[part]),
+                entropy=float(spread[:, part].mean()),
+                entropy_fixed=float(fixed_entropy[part]),
+                shown=_group_means(shown, shown, *columns),
+                hidden=_group_means(hidden, shown, *columns),
             )
         )
     return measures
@@ -183,25 +184,20 @@ def mean_over_parts(measures: Sequence[PartMeasures]) -> PartMeasures:
     Shown and hidden are over those parts that have both, so that the two can be compared; None if
     no part has. Their `people` are pairs of a person and a part.
     """
-    groups = [(part.shown, part.hidden) for part in measures]
-    both = [(shown, hidden) for shown, hidden in groups if shown and hidden]
-    shown, hidden = (
-        (
-            GroupMeans(
-                sum(each.people for each in group),
-                *np.mean([each[1:] for each in group], 0).tolist(),
-            )
-            for group in zip(*both, strict=True)
-        )
-        if both
-        else (None, None)
-    )
+    pairs = [(part.shown, part.hidden) for part in measures]
+    both = [(shown, hidden) for shown, hidden in pairs if shown and hidden]
+    shown, hidden = map(_mean_groups, zip(*both, strict=True)) if both else (None, None)
     centre_u, centre_v = np.mean([part.centre_uv for part in measures], 0).tolist()
     rest = {
         name: float(np.mean([getattr(part, name) for part in measures]))
         for name in PartMeasures._fields[1:-2]
     }
     return PartMeasures((centre_u, centre_v), shown=shown, hidden=hidden, **rest)
+
+
+def _mean_groups(groups: Sequence[GroupMeans]) -> GroupMeans:
+    means = np.mean([each[1:] for each in groups], 0).tolist()
+    return GroupMeans(sum(each.people for each in groups), *means)
 
 
 class AttentionView(NamedTuple):
@@ -231,7 +227,7 @@ def part_views(
         maps = np.stack([each.attention[part] for each in group])
         variation = np.abs(maps - maps.mean(0)).sum((1, 2)) / 2
         farthest = variation.argmax()
-        mean = AttentionView(f"{len(group)} people", maps.mean(0))
+        mean = AttentionView(f"n = {len(group)}", maps.mean(0))
         about = f"{variation[farthest]:.2f} elsewhere"
         one = AttentionView(about, maps[farthest], group[farthest].seen)
         views.append((mean, one))

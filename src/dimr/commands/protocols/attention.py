@@ -59,19 +59,21 @@ def attention(
                 people[kind].append(one)
 
     report = about("ATTENTION", weights, photos, count) | {"subsets": chosen}
+    titles = {}
     console = Console(width=110)
     for kind in kinds:
+        titles[kind] = f"{kind} IUV, {len(people[kind])} people"
         measures = measure_parts(people[kind], model.atlas, fixed)
         parts = {str(name): part for name, part in zip(PART_NAMES, measures, strict=True)}
         means = mean_over_parts(measures)
-        _print(console, f"{kind} IUV, {len(people[kind])} people", parts, means)
+        _print(console, titles[kind], parts, means)
         report[kind] = {
             "people": len(people[kind]),
             "parts": {name: _numbers(part) for name, part in parts.items()},
             "mean": _numbers(means),
         }
     if picture is not None:
-        draw_attention(picture, people[kinds[0]], model.atlas)
+        draw_attention(picture, titles[kinds[0]], people[kinds[0]], model.atlas)
     return report
 
 

@@ -1,7 +1,7 @@
 """Pictures of `dimr synth` and `dimr eval`: labels drawn, pages of statistics and of errors."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,21 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.data.synthetic.samples import OBJECT, CropSample, SceneSample
 from dimr.data.synthetic.statistics import PictureStatistics, histogram_distances
 from dimr.data.synthetic.survey import LIMBS, LIMBS_OF_JOINTS, RealCrops, Survey, pose_gaps
+from dimr.evaluate.attention import AttentionView, PersonAttention, part_views
+from dimr.evaluate.confidence import Calibration
 from dimr.evaluate.robust import DAMAGES, JointMeans
 from dimr.files import write_atomically
+from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import iuv_to_picture
+from dimr.surface.parts import NUM_PARTS, PART_NAMES
 from dimr.types import Iuv
 
 OBJECT_RGB, PERSON_RGB = (120, 120, 120), (235, 235, 235)
 COLOURS = {"synthetic": "tab:blue", "photographs": "tab:orange"}
+KIND_COLOURS = {"gt": "tab:blue", "predicted": "tab:orange"}
+SHEET_PARTS = (15, 6, 16, 18, 20, 1, 4, 7)
+"""Of `draw_attention`: head, chest and the left limbs; the right ones mirror them."""
+SHEET_TEXELS = 256
 
 
 def label_picture(sample: CropSample | SceneSample) -> UInt8[np.ndarray, "S S 3"]:
@@ -175,6 +183,121 @@ def _draw_means(
             marker="o",
             label=label and f"{label}: {kind}",
         )
+
+
+def draw_reliability(path: Path, by_kind: Mapping[str, Mapping[str, Calibration]]) -> None:
+    """Actual against expected errors, bin by bin, each bin with its number of joints.
+
+    Args:
+        path: PNG.
+        by_kind: whose IUV -> all, seen, hidden joints -> calibration.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    titles = {"all": "all joints", "seen": "joints in sight", "hidden": "hidden joints"}
+    figure, axes = pyplot.subplots(1, 3, figsize=(16, 7.5), sharex=True, sharey=True)
+    for place, (group, title) in zip(axes, titles.items(), strict=True):
+        place.axline((0, 0), slope=1, color="grey", linestyle="--", label="expected = actual")
+        for row, (kind, groups) in enumerate(by_kind.items()):
+            if group not in groups:
+                continue
+            found = groups[group]
+            expected, actual = zip(
+                *((one.expected_mm, one.actual_mm) for one in found.bins), strict=True
+            )
+            place.plot(
+                expected,
+                actual,
+                "o-",
+                color=KIND_COLOURS[kind],
+                label=f"{kind} IUV: expected {found.expected_mm:.0f}, "
+                f"actual {found.actual_mm:.0f}, ECE {found.ece_mm:.0f} mm",
+            )
+            for one in found.bins:
+                place.annotate(
+                    str(one.joints),
+                    (one.expected_mm, one.actual_mm),
+                    (-6, 6) if row else (6, -6),
+                    textcoords="offset points",
+                    ha="right" if row else "left",
+                    va="bottom" if row else "top",
+                    fontsize=8,
+                    color=KIND_COLOURS[kind],
+                )
+        place.set_title(title)
+        place.set_xlabel("expected error of a joint, mm")
+        place.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.11))
+        place.grid(alpha=0.3)
+    axes[0].set_ylabel("actual error, mm (mean of a bin; number of joints beside it)")
+    axes[0].set_xlim(0)
+    axes[0].set_ylim(0)
+    _save(figure, path)
+
+
+def draw_attention(
+    path: Path, title: str, people: Sequence[PersonAttention], atlas: Atlas
+) -> None:
+    """Attention of some parts on the atlas: means and single people, part shown and hidden.
+
+    The part's own chart is outlined; a cell is as black as it is attended to, relative to the
+    map's peak. Single people are the least usual ones, and skin that their IUV does not show is
+    pale.
+
+    Args:
+        path: PNG.
+        title: says whose IUV it is.
+        people: at least one.
+        atlas: on which they were measured.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(4, len(SHEET_PARTS), figsize=(20, 11.6))
+    figure.suptitle(title)
+    part_of_texel = atlas.texels(SHEET_TEXELS).part
+    for column, part in zip(axes.T, SHEET_PARTS, strict=True):
+        groups = part_views(people, part)
+        views = [None if pair is None else pair[row] for row in (0, 1) for pair in groups]
+        for place, view in zip(column, views, strict=True):
+            place.set_xticks([])
+            place.set_yticks([])
+            _draw_attention(place, part_of_texel, part, view)
+        column[0].set_title(PART_NAMES[part], fontsize=13)
+    labels = ("part shown: mean", "part hidden: mean", "shown: least usual", "hidden: least usual")
+    for place, label in zip(axes[:, 0], labels, strict=True):
+        place.set_ylabel(label, fontsize=12)
+    _save(figure, path)
+
+
+def _draw_attention(
+    place: Any, part_of_texel: np.ndarray, part: int, view: AttentionView | None
+) -> None:
+    from matplotlib import colormaps
+
+    whole = (0, 1, 1, 0)  # left, right, bottom, top: v grows downwards
+    hues = np.arange(NUM_PARTS) * 0.618 % 1  # far apart for neighbours
+    palette = 0.6 + 0.4 * colormaps["hsv"](hues)[:, :3]
+    colours = np.vstack([palette, np.ones(3)])[part_of_texel]  # -1 is white
+    if view is None:
+        place.text(0.5, 0.5, "nobody", ha="center", va="center")
+        place.axis("off")
+        return
+    if view.seen is not None:
+        seen = cv2.resize(view.seen.astype(np.uint8), part_of_texel.shape, interpolation=0) > 0
+        colours = np.where(seen[..., None], colours, 0.8 + 0.2 * colours)
+    place.imshow(colours, extent=whole)
+    peak = view.attention.max()
+    black = np.zeros((*view.attention.shape, 4))
+    black[..., 3] = 0.85 * view.attention / peak
+    place.imshow(black, extent=whole, interpolation="nearest")
+    middles = (np.arange(SHEET_TEXELS) + 0.5) / SHEET_TEXELS
+    place.contour(middles, middles, part_of_texel == part, [0.5], colors="red", linewidths=1.2)
+    place.set_xlabel(f"{view.about}; peak {peak:.2f}", fontsize=10)
 
 
 def _save(figure: Any, path: Path) -> None:

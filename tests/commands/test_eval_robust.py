@@ -1,28 +1,15 @@
 import json
-from dataclasses import replace
 
 import cv2
 import pytest
-
-from dimr.body.model import BodyModel
-from dimr.network.dimr import HeadSize
-from dimr.surface.atlas import load_atlas
-from dimr.train import weights
 
 ONE = ("--subset", "person", "--limit", 1)
 
 
 @pytest.fixture(scope="module")
-def another_variant(tmp_path_factory):
-    """A fresh head that works without an atlas, on the shipped encoder."""
-    folder = tmp_path_factory.mktemp("hmr_iuv")
-    body, atlas = BodyModel.load(None), load_atlas(None)
-    size = replace(HeadSize(), hidden=32)
-    network = weights.load_stage1_network(weights.weights_folder("open"), body, atlas)
-    stage2 = weights.new_stage2("hmr_iuv", network.encoder, body, atlas, size)
-    weights.save_stage1(folder, network, body, atlas, {})
-    weights.save_stage2(folder, stage2, size, body, atlas, {"variant": "hmr_iuv"})
-    return folder
+def another_variant(save_variant):
+    """Works without an atlas."""
+    return save_variant("hmr_iuv")
 
 
 def test_two_models_under_the_same_damage(run, tmp_path, another_variant):

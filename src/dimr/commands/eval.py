@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dimr.commands.protocols.attention import attention
+from dimr.commands.protocols.confidence import confidence
 from dimr.commands.protocols.landmarks import landmarks
 from dimr.commands.protocols.realval import realval
 from dimr.commands.protocols.robust import robust
@@ -20,6 +22,7 @@ def eval(
         typer.Argument(
             help="SYNTHOCC: bodies of synthetic people; STAGE1: their correspondence; "
             "ROBUST: bodies from a damaged IUV; LANDMARKS: BlazePose's joints beside ours; "
+            "CONFIDENCE: expected against actual errors; ATTENTION: where parts look; "
             "REALVAL: 2D joints and masks of photographs; TABLE1, TABLE2: the paper's."
         ),
     ],
@@ -66,16 +69,19 @@ def eval(
     iuv: Annotated[
         str | None,
         typer.Option(
-            help="gt (rendered) or predicted (stage 1); SYNTHOCC: both unless given; TABLE1, "
-            "TABLE2: gt unless given, or files (ROOT/<data set>/iuv/<key>.npz), or DensePose's "
-            "results or model (docs/iuv.md)."
+            help="gt (rendered) or predicted (stage 1); synthetic people: both unless given; "
+            "TABLE1, TABLE2: gt unless given, or files (ROOT/<data set>/iuv/<key>.npz), or "
+            "DensePose's results or model (docs/iuv.md)."
         ),
     ] = None,
     iuv_table: Annotated[
         Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--draw", help="ROBUST: also draw the curves, PNG.")
+        Path | None,
+        typer.Option(
+            "--draw", help="ROBUST, CONFIDENCE, ATTENTION: also draw what is found, PNG."
+        ),
     ] = None,
     refine: Annotated[bool, typer.Option("--refine", help="SYNTHOCC: docs/refine.md.")] = False,
     json_path: Annotated[
@@ -93,6 +99,10 @@ def eval(
         report = robust(subset, limit, weights, photos, picture)
     elif protocol == "LANDMARKS":
         report = landmarks(subset, limit, weights[0], photos)
+    elif protocol == "CONFIDENCE":
+        report = confidence(subset, limit, weights[0], photos, iuv, picture)
+    elif protocol == "ATTENTION":
+        report = attention(subset, limit, weights[0], photos, iuv, picture)
     elif protocol == "REALVAL":
         report = realval(lspet, occluders, street, limit, weights[0])
     elif protocol in ("TABLE1", "TABLE2"):
@@ -101,8 +111,8 @@ def eval(
         report = paper_table(protocol, data, given, weights[0], iuv or "gt", iuv_table)
     else:
         raise ValueError(
-            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, ROBUST, LANDMARKS, REALVAL, "
-            "TABLE1 or TABLE2"
+            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, ROBUST, LANDMARKS, "
+            "CONFIDENCE, ATTENTION, REALVAL, TABLE1 or TABLE2"
         )
     if json_path is not None:
         from dimr.files import write_atomically

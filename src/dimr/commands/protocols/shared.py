@@ -40,6 +40,19 @@ def sample_count(limit: int | None, most: int) -> int:
     return most if limit is None else min(limit, most)
 
 
+def iuv_kinds(given: str | None) -> tuple[str, ...]:
+    """Whose correspondence the option `--iuv` asks for: both unless given."""
+    if given not in (None, "gt", "predicted"):
+        raise ValueError(f"--iuv: got {given!r}, want gt or predicted")
+    return ("gt", "predicted") if given is None else (given,)
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuses what `--draw` cannot write before anything is measured."""
+    if path is not None and path.suffix.lower() != ".png":
+        raise ValueError(f"--draw: got {path}, want a name that ends in .png")
+
+
 def progress(numbers: range, name: str) -> Iterable[int]:
     """The numbers, with a bar on stderr if somebody sits there."""
     from rich.console import Console

@@ -10,10 +10,9 @@ from dimr.evaluate.confidence import (
     calibration,
     calibrations,
     joint_errors,
-    regress_sample,
 )
 from dimr.evaluate.robust import joints_in_sight
-from dimr.evaluate.synthetic import sample_errors
+from dimr.evaluate.synthetic import regress_view, sample_errors, view_of
 from dimr.predict import load
 
 
@@ -103,7 +102,8 @@ class TestThroughTheShippedModel:
     @pytest.mark.parametrize("kind", ["gt", "predicted"])
     def test_actual_errors_are_those_of_synthocc(self, model, sample, kind):
         stages = model.stage1, model.stage2
-        regression, iuv = regress_sample(sample, *stages, kind)
+        view = view_of(sample, model.stage1, kind)
+        regression, iuv = regress_view(view, model.stage2), view.iuv
         found = joint_errors(sample, regression, model.body)
         expected = sample_errors(sample, *stages, model.body, (kind,))[kind]
         # the pelvis counts in MPJPE, with no error
@@ -112,7 +112,7 @@ class TestThroughTheShippedModel:
         np.testing.assert_array_equal(found.seen, joints_in_sight(sample)[1:])
 
     def test_each_joint_keeps_its_expectation(self, model, sample):
-        regression, _ = regress_sample(sample, model.stage1, model.stage2, "gt")
+        regression = regress_view(view_of(sample, model.stage1, "gt"), model.stage2)
         said = regression._replace(
             rotmats=torch.from_numpy(sample.rotmats)[None],
             betas=torch.from_numpy(sample.betas)[None],
@@ -123,6 +123,6 @@ class TestThroughTheShippedModel:
         np.testing.assert_allclose(found.expected_mm, np.arange(1, 24), rtol=1e-5)
 
     def test_silent_weights_are_refused(self, model, sample):
-        regression, _ = regress_sample(sample, model.stage1, model.stage2, "gt")
+        regression = regress_view(view_of(sample, model.stage1, "gt"), model.stage2)
         with pytest.raises(ValueError, match="joint_error_m: got None"):
             joint_errors(sample, regression._replace(joint_error_m=None), model.body)

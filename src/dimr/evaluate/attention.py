@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
-from dimr.evaluate.confidence import regress_sample
+from dimr.evaluate.synthetic import regress_view, view_of
 from dimr.network.complete import Complete, PartAttention, part_area
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas
@@ -93,8 +93,9 @@ def fixed_attention(stage2: Dimr, name: str) -> Float[np.ndarray, "24 h w"]:
 def person_attention(
     sample: CropSample, stage1: Stage1, stage2: Dimr, atlas: Atlas, kind: str
 ) -> PersonAttention:
-    """Attention of one test person; `kind` as in `regress_sample`."""
-    regression, iuv = regress_sample(sample, stage1, stage2, kind)
+    """Attention of one test person; `kind` as in `view_of`."""
+    view = view_of(sample, stage1, kind)
+    regression, iuv = regress_view(view, stage2), view.iuv
     if regression.attention is None:
         raise ValueError("attention: got None, want a variant with attention")
     attention = regression.attention[0].numpy()

@@ -11,21 +11,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from dimr.body.model import BodyModel
-from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import MM_PER_M
 from dimr.evaluate.robust import joints_in_sight
-from dimr.evaluate.synthetic import choose_detection
-from dimr.image.crop import crop_picture, picture_to_tensor
-from dimr.network.dimr import Dimr
-from dimr.surface.iuv import crop_iuv, resize_iuv
-from dimr.types import Iuv, Regression
+from dimr.types import Regression
 
 LEVELS = (0.5, 0.8, 0.95)
 """Shares of the errors that should lie below these quantiles of their distributions."""
@@ -66,39 +59,6 @@ class Calibration(NamedTuple):
     """Level -> share of the actual errors below that quantile of their own distribution."""
     bins: list[ReliabilityBin]
     """From the smallest expected error to the largest, as many joints in each."""
-
-
-@torch.inference_mode()
-def regress_sample(
-    sample: CropSample, stage1: Stage1, stage2: Dimr, kind: str
-) -> tuple[Regression, Iuv]:
-    """Stage 2's answer about a test person, and the crop's IUV that it was given.
-
-    Args:
-        sample: from SynthOcc.
-        stage1: finds and crops, as in `dimr.evaluate.synthetic.sample_errors`.
-        stage2: answers.
-        kind: "gt", the true IUV in the crop of the true visible pixels, or "predicted".
-    """
-    side = sample.image.shape[0]
-    truth = resize_iuv(sample.iuv, (side, side))
-    person = (
-        mask_to_detection(1.0, truth.mask)
-        if kind == "gt"
-        else choose_detection(stage1.find_people(sample.image), sample)
-    )
-    crop = stage1.refine_crop(person)
-    picture = crop_picture(sample.image, crop)
-    features = stage1.encode(picture, stage1.marker(person, crop))
-    iuv = crop_iuv(truth, crop) if kind == "gt" else stage1.refine(features)
-    regression = stage2.regress_from(
-        features.maps,
-        torch.from_numpy(iuv.mask)[None],
-        torch.from_numpy(iuv.uv)[None],
-        picture_to_tensor(picture),
-        features.pose,
-    )
-    return regression, iuv
 
 
 def joint_errors(sample: CropSample, regression: Regression, body: BodyModel) -> JointErrors:

@@ -133,6 +133,18 @@ def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
 
 
 @torch.inference_mode()
+def regress_view(view: View, stage2: Dimr) -> Regression:
+    """Stage 2's answer."""
+    return stage2.regress_from(
+        view.features.maps,
+        torch.from_numpy(view.iuv.mask)[None],
+        torch.from_numpy(view.iuv.uv)[None],
+        picture_to_tensor(view.picture),
+        view.features.pose,
+    )
+
+
+@torch.inference_mode()
 def sample_errors(
     sample: CropSample,
     stage1: Stage1,
@@ -148,13 +160,7 @@ def sample_errors(
     errors = {}
     for kind in kinds:
         view = view_of(sample, stage1, kind)
-        regression = stage2.regress_from(
-            view.features.maps,
-            torch.from_numpy(view.iuv.mask)[None],
-            torch.from_numpy(view.iuv.uv)[None],
-            picture_to_tensor(view.picture),
-            view.features.pose,
-        )
+        regression = regress_view(view, stage2)
         if refine is not None:
             regression = refine(regression, view.iuv)
         errors[kind] = _errors(

@@ -30,7 +30,8 @@ def confidence(
     from rich.table import Table
 
     from dimr.data.synthetic.synthocc import NUM_CROPS, SUBSETS, SynthOcc
-    from dimr.evaluate.confidence import LEVELS, calibrations, joint_errors, regress_sample
+    from dimr.evaluate.confidence import LEVELS, calibrations, joint_errors
+    from dimr.evaluate.synthetic import regress_view, view_of
     from dimr.pages import draw_reliability
     from dimr.predict import load
 
@@ -45,7 +46,7 @@ def confidence(
         for number in progress(range(count), name):
             sample = benchmark.crop(name, number)
             for kind in kinds:
-                regression, _ = regress_sample(sample, stage1, stage2, kind)
+                regression = regress_view(view_of(sample, stage1, kind), stage2)
                 one = joint_errors(sample, regression, model.body)
                 errors[kind].setdefault(name, []).append(one)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimr.commands.protocols.shared import (
+    check_picture,
     chosen_subsets,
     number_text,
     progress,
@@ -36,8 +37,7 @@ def robust(
     """
     if len(set(weights)) < len(weights):
         raise ValueError(f"--weights: got {', '.join(weights)}, want each only once")
-    if picture is not None and picture.suffix.lower() != ".png":
-        raise ValueError(f"--draw: got {picture}, want a name that ends in .png")
+    check_picture(picture)
 
     from rich.console import Console
 

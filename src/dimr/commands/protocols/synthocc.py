@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from dimr.commands.protocols.shared import about, chosen_subsets, progress, sample_count
+from dimr.commands.protocols.shared import (
+    about,
+    chosen_subsets,
+    iuv_kinds,
+    progress,
+    sample_count,
+)
 
 
 def synthocc(
@@ -15,8 +21,7 @@ def synthocc(
     refine: bool,
 ) -> dict[str, Any]:
     """Errors of bodies, by subset and over all by what can be seen."""
-    if iuv not in (None, "gt", "predicted"):
-        raise ValueError(f"--iuv: got {iuv!r}, want gt or predicted")
+    kinds = iuv_kinds(iuv)
 
     import numpy as np
     import torch
@@ -30,7 +35,6 @@ def synthocc(
     chosen, count = chosen_subsets(subsets, list(SUBSETS)), sample_count(limit, NUM_CROPS)
     model = load(weights)
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
-    kinds = ("gt", "predicted") if iuv is None else (iuv,)
     better = model.refine if refine else None
     errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
     joints_m = []

@@ -1,6 +1,7 @@
 """What the original BlazePose network says of a crop, as something to lay the body on.
 """
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -39,9 +40,14 @@ SHARE = 1.0
 VIS_POWER = 2.0
 WORLD_NOISE = 0.15
 WORLD_SHARE = 0.0
+GATE_M = 0.15
+GATE_POWER = 4.0
+BESIDE = 0.1
+PRES_POWER = 0.0
+LIMB = 0.0
 
 
-def landmark_terms(landmarks: Float[Tensor, "39 8"], iuv: Iuv, body: BodyModel) -> list[Term]:
+def landmark_terms(landmarks: Float[Tensor, "39 8"], iuv: Iuv, body: BodyModel, seen=None) -> list[Term]:
     index = list(_ON)
     joints, bones = (
         np.array([JOINT_NAMES.index(each[side]) for each in _ON.values()]) for side in (0, 1)
@@ -49,10 +55,28 @@ def landmark_terms(landmarks: Float[Tensor, "39 8"], iuv: Iuv, body: BodyModel) 
     offsets = np.array([each[2] for each in _ON.values()]) / 100
     points = bone_points(body, joints, bones, offsets)
     own = landmarks[index]
-    trust = own[:, 3] ** VIS_POWER
+    trust = own[:, 3] ** VIS_POWER * own[:, 4] ** PRES_POWER
+    gap = torch.from_numpy(distance_to_mask(iuv.mask, own[:, :2].numpy()))
+    trust = trust / (1 + (gap / BESIDE) ** 2)
+    if LIMB:
+        up = np.array([max(body.parents[b], 0) for b in bones])
+        trust = trust * torch.from_numpy(np.minimum(1, np.maximum(seen[bones], LIMB * seen[up]) * 2).astype(np.float32))
     terms = [Term(points, own[:, :2], SHARE * trust, NOISE)]
     if WORLD_SHARE:
-        hips = [list(_ON).index(23), list(_ON).index(24)]
         world = own[:, 5:]
-        terms.append(Term(points, world - world[hips].mean(0), WORLD_SHARE * trust, WORLD_NOISE, tuple(hips)))
+        origin = trust / trust.sum().clamp(min=1e-6)
+        terms.append(Term(points, world - origin @ world, WORLD_SHARE * trust, WORLD_NOISE, origin))
     return terms
+
+
+def distance_to_mask(mask, places_norm):
+    """Crop-normalised."""
+    size = len(mask)
+    if not mask.any():
+        return np.full(len(places_norm), 9.0, np.float32)
+    far = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (2 / size)
+    px = (places_norm + 1) * (size / 2) - 0.5
+    inside = np.clip(px, 0, size - 1)
+    beyond = np.linalg.norm(px - inside, axis=1) * (2 / size)
+    col, row = np.rint(inside).astype(int).T
+    return (np.hypot(far[row, col], beyond)).astype(np.float32)

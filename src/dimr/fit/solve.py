@@ -83,7 +83,14 @@ def fit_to_iuv(
     if keypoints is not None:
         joints.append(keypoint_term(regression, keypoints, body))
     if landmarks is not None:
-        joints += landmark_terms(landmarks.cpu().float(), iuv, body)
+        said = landmark_terms(landmarks.cpu().float(), iuv, body, seen)
+        from dimr.fit import landmarks as L
+        posed = pose_skeleton(start, body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents)
+        gap = linearise(said[0], start, posed, camera[0], descends)[0].norm(dim=1) / camera[0]
+        d, order = gap.sort(); below = said[0].trust[order].cumsum(0)
+        med = d[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
+        g = 1 / (1 + (med / L.GATE_M) ** L.GATE_POWER)
+        joints += [t._replace(trust=t.trust * g) for t in said]
     for term in joints:
         moves = descends @ term.points.share.T  # [24, K]: of a keypoint by a joint's turn
         seen = np.maximum(seen, (moves * term.trust).amax(1).numpy())
@@ -141,9 +148,9 @@ def linearise(
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D 85"]]:
     """Where points are less where they should be, and its derivative by a step."""
     place, jacobian = pose_points(term.points, state, posed, descends)
-    if term.origin:
-        origin = list(term.origin)
-        place, jacobian = (each - each[origin].mean(0) for each in (place, jacobian))
+    if term.origin is not None:
+        place = place - term.origin @ place
+        jacobian = jacobian - (term.origin @ jacobian.flatten(1)).view(3, -1)
     else:
         place, jacobian = project_points(place, jacobian, state, scale)
     return place - term.places, jacobian

@@ -42,11 +42,11 @@ class Term(NamedTuple):
 
     points: Points
     places: Float[Tensor, "N D"]
-    """D = 2: crop-normalised. D = 3: metres from the mean of the `origin` points, camera axes."""
+    """D = 2: crop-normalised. D = 3: metres from the mean of the points that `origin` weights, camera axes."""
     trust: Float[Tensor, "N"]
     noise: float | None
     """Standard deviation in units of `places`; None: seen on the residuals."""
-    origin: tuple[int, ...] = ()
+    origin: Float[Tensor, "N"] | None = None
 
 
 def pixel_term(

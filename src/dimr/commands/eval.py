@@ -77,7 +77,9 @@ def eval(
     picture: Annotated[
         Path | None, typer.Option("--draw", help="ROBUST: also draw the curves, PNG.")
     ] = None,
-    refine: Annotated[bool, typer.Option("--refine", help="SYNTHOCC: docs/refine.md.")] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="SYNTHOCC, REALVAL: docs/refine.md.")
+    ] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
@@ -94,7 +96,7 @@ def eval(
     elif protocol == "LANDMARKS":
         report = landmarks(subset, limit, weights[0], photos)
     elif protocol == "REALVAL":
-        report = realval(lspet, occluders, street, limit, weights[0])
+        report = realval(lspet, occluders, street, limit, weights[0], refine)
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}

@@ -107,13 +107,14 @@ def sample_errors(
     stage2: Dimr,
     body: BodyModel,
     kinds: Sequence[str] = ("gt", "predicted"),
-    refine: Callable[[Regression, Iuv], Regression] | None = None,
+    refine: Callable[[Regression, Iuv, Tensor | None], Regression] | None = None,
 ) -> dict[str, PersonErrors]:
     """Errors of one test person, with the true IUV ("gt") and with stage 1's ("predicted").
 
     The sample is a picture like any other: people are found on it and cropped as in `predict`.
     With the true IUV the crop is that of the true visible pixels. `refine` changes stage 2's
-    answer before it is measured (`dimr.predict.Model.refine`).
+    answer before it is measured (`dimr.predict.Model.refine`); with stage 1's IUV it gets the
+    original network's landmarks, too.
     """
     side = sample.image.shape[0]
     truth = resize_iuv(sample.iuv, (side, side))
@@ -137,7 +138,8 @@ def sample_errors(
             features.pose,
         )
         if refine is not None:
-            regression = refine(regression, iuv)
+            landmarks = None if name == "gt" else stage1.find_landmarks(sample.image, person, crop)
+            regression = refine(regression, iuv, landmarks)
         errors[name] = _errors(sample, mask_iou(iuv.mask, true_iuv.mask), regression, body)
     return errors
 

@@ -74,9 +74,7 @@ def bone_points(
     share = torch.nn.functional.one_hot(torch.from_numpy(bones.astype(np.int64)), 24).float()
     rest = body.joints_template.cpu()[index] + as_tensor(offsets_m)
     shape = body.joints_shapedirs.cpu()[index]
-    return Points(
-        share[..., None] * rest[:, None], share[..., None, None] * shape[:, None], share
-    )
+    return Points(share[..., None] * rest[:, None], share[..., None, None] * shape[:, None], share)
 
 
 def descendants(parents: tuple[int, ...]) -> Float[Tensor, "24 24"]:

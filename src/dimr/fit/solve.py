@@ -31,7 +31,7 @@ from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 6
-JOINT_RAD, TRUNK_RAD = 0.4, 0.1
+JOINT_RAD, TRUNK_RAD = 0.2, 0.1
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0
@@ -65,11 +65,11 @@ def fit_to_iuv(
         atlas: the map of that body.
         keypoints: further places, in the same crop's normalised coordinates.
         landmarks: what the original BlazePose network says of the crop, as
-            `dimr.correspondence.hint.look_at_pose` gives it; heard where they agree with the mask.
+            `dimr.correspondence.confirm.find_pose` gives it; not heard unless it lies on the mask.
 
     Raises:
-        ValueError: for a batch, a crop that is not square, or keypoints of wrong shapes or without
-            a place.
+        ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
+            shapes or without a place.
     """
     if len(regression.rotmats) != 1:
         raise ValueError(f"regression: got {len(regression.rotmats)} people, want 1")
@@ -83,14 +83,7 @@ def fit_to_iuv(
     if keypoints is not None:
         joints.append(keypoint_term(regression, keypoints, body))
     if landmarks is not None:
-        said = landmark_terms(landmarks.cpu().float(), iuv, body, seen)
-        from dimr.fit import landmarks as L
-        posed = pose_skeleton(start, body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents)
-        gap = linearise(said[0], start, posed, camera[0], descends)[0].norm(dim=1) / camera[0]
-        d, order = gap.sort(); below = said[0].trust[order].cumsum(0)
-        med = d[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
-        g = 1 / (1 + (med / L.GATE_M) ** L.GATE_POWER)
-        joints += [t._replace(trust=t.trust * g) for t in said]
+        joints += landmark_terms(landmarks, iuv.mask, body)
     for term in joints:
         moves = descends @ term.points.share.T  # [24, K]: of a keypoint by a joint's turn
         seen = np.maximum(seen, (moves * term.trust).amax(1).numpy())

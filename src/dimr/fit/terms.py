@@ -1,6 +1,6 @@
 """What points of the body should lie on in the crop: pixels of an IUV, keypoints."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ PIXEL_SHARE = 0.2
 CONFIDENCE_POWER = 4
 """A pixel's weight is its confidence to this power."""
 LEAST_NOISE = 0.02
-"""Standard deviation of the places that is assumed at least, crop-normalised (1.9 px of 192)."""
+"""Standard deviation of labels, and of pixels at least, crop-normalised (1.9 px of 192)."""
 OUTLIER = 4.0
 """Geman-McClure scale in units of the noise."""
 
@@ -44,8 +44,10 @@ class Term(NamedTuple):
     places: Float[Tensor, "N D"]
     """D = 2: crop-normalised. D = 3: metres from the mean of the points that `origin` weights, camera axes."""
     trust: Float[Tensor, "N"]
-    noise: float | None
-    """Standard deviation in units of `places`; None: seen on the residuals."""
+    noise: float
+    """Standard deviation, in units of `places`."""
+    kind: Literal["label", "pixel", "landmark"]
+    """How errors are told: see `weights_of`."""
     origin: Float[Tensor, "N"] | None = None
 
 
@@ -63,7 +65,9 @@ def pixel_term(
     places = crop_to_norm(np.stack([cols, rows], axis=1), iuv.mask.shape[0])
     points = vertex_points(regression, body, atlas.faces[face], bary)
     trust = PIXEL_SHARE * trust
-    return Term(points, as_tensor(places), as_tensor(trust), None), seen.astype(np.float32)
+    return Term(points, as_tensor(places), as_tensor(trust), LEAST_NOISE, "pixel"), seen.astype(
+        np.float32
+    )
 
 
 def choose_pixels(part: Int[np.ndarray, "N"], count: int = PIXELS_A_PART) -> Int[np.ndarray, "M"]:
@@ -100,22 +104,24 @@ def keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel)
         raise ValueError("keypoints: got places that are not finite, want weight 0 for those")
     places = np.where(known[:, None], keypoints.places_norm, 0)
     trust = np.where(known, keypoints.weights, 0)
-    return Term(points, as_tensor(places), as_tensor(trust), LEAST_NOISE)
+    return Term(points, as_tensor(places), as_tensor(trust), LEAST_NOISE, "label")
 
 
 def weights_of(residual: Float[Tensor, "N D"], term: Term) -> Float[Tensor, "N"]:
     """Of least squares: trust / noise^2, less for outliers (Geman and McClure 1985).
 
-    Outliers are told by the median distance of what is trusted. Where the noise is not known that
-    median is it, too; and where it is large, errors are common to a limb or to the person
-    (somebody else's pixels, front for back), so that many pixels say little more than one: hence
-    the third power.
+    A landmark is an outlier by the noise alone. Labels may be far from the body though all of them
+    are right, so theirs and those of pixels are told by the median distance of what is trusted. Of
+    pixels that median is the noise, too; and where it is large, errors are common to a limb or to
+    the person (somebody else's pixels, front for back), so that many pixels say little more than
+    one: hence the third power.
     """
-    distance, order = residual.norm(dim=1).sort()
-    below = term.trust[order].cumsum(0)
-    median = distance[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
-    least = LEAST_NOISE if term.noise is None else term.noise
-    spread = median.clamp(min=least)
+    spread = residual.new_tensor(term.noise)
+    if term.kind != "landmark":
+        distance, order = residual.norm(dim=1).sort()
+        below = term.trust[order].cumsum(0)
+        median = distance[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
+        spread = median.clamp(min=term.noise)
     outlying = (residual**2).sum(1) / (OUTLIER * spread) ** 2
-    weight = term.trust / (least * (1 + outlying)) ** 2
-    return weight if term.noise is not None else weight * (least / spread) ** 3
+    weight = term.trust / (term.noise * (1 + outlying)) ** 2
+    return weight * (term.noise / spread) ** 3 if term.kind == "pixel" else weight

@@ -105,14 +105,13 @@ def find_pose(
     if moved is None:
         return None
     landmarks_px, world_m, presence = glance(network, picture, moved)
-    if presence < SURE:
+    if not presence >= SURE:
         return None
     landmarks = torch.from_numpy(landmarks_px)
     place = full_to_crop(window, crop_to_full(moved, landmarks_px[:, :2].astype(np.float64)))
     depth = landmarks[:, 2:3] * (2 / LANDMARK_SIZE * moved.side_px / window.side_px)
-    world_m = window_to_camera(
-        world_m, replace(moved, angle_rad=moved.angle_rad - window.angle_rad)
-    )
+    turned = replace(moved, angle_rad=moved.angle_rad - window.angle_rad)
+    world_m = window_to_camera(world_m, turned)
     return torch.cat(
         [
             torch.from_numpy(crop_to_norm(place, window.size)).float(),

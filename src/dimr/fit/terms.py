@@ -3,7 +3,6 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
@@ -42,7 +41,7 @@ class Term(NamedTuple):
 
     points: Points
     places: Float[Tensor, "N D"]
-    """D = 2: crop-normalised. D = 3: metres from the mean of the points that `origin` weights, camera axes."""
+    """D = 2: crop-normalised. D = 3: metres, camera axes, from the mean that `origin` weights."""
     trust: Float[Tensor, "N"]
     noise: float
     """Standard deviation, in units of `places`."""

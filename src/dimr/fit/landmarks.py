@@ -21,56 +21,56 @@ from dimr.fit.geometry import as_tensor, bone_points
 from dimr.fit.terms import Term
 from dimr.image.crop import norm_to_crop
 
-NUM_VALUES = 8
 ON_BODY = {
-    0: ("head", "head", (0, 1, 8.5)),
-    7: ("head", "head", (5.5, 3, 2)),
-    8: ("head", "head", (-5.5, 3, 2)),
+    0: ("head", "head", (0, 1.5, 9.5)),
+    7: ("head", "head", (5.5, 3, 2.5)),
+    8: ("head", "head", (-5.5, 3, 2.5)),
     11: ("L_shoulder", "L_collar", (-1.5, 0, 0)),
     12: ("R_shoulder", "R_collar", (1.5, 0, 0)),
-    13: ("L_elbow", "L_elbow", (0.5, 0.5, 1)),
-    14: ("R_elbow", "R_elbow", (-0.5, 0.5, 1)),
-    15: ("L_wrist", "L_wrist", (1.5, -0.5, 0.5)),
-    16: ("R_wrist", "R_wrist", (-1.5, -0.5, 0.5)),
+    13: ("L_elbow", "L_elbow", (1, 0.5, 0.5)),
+    14: ("R_elbow", "R_elbow", (-1, 0.5, 0.5)),
+    15: ("L_wrist", "L_wrist", (1.5, -1, 0)),
+    16: ("R_wrist", "R_wrist", (-1.5, -1, 0)),
     19: ("L_wrist", "L_wrist", (9, -1, 1.5)),
     20: ("R_wrist", "R_wrist", (-9, -1, 1.5)),
-    23: ("L_hip", "pelvis", (-1.5, 0, 3)),
-    24: ("R_hip", "pelvis", (1.5, 0, 3)),
-    25: ("L_knee", "L_knee", (-0.5, -1.5, -1)),
-    26: ("R_knee", "R_knee", (0.5, -1.5, -1)),
-    27: ("L_ankle", "L_ankle", (0, 2, 2)),
-    28: ("R_ankle", "R_ankle", (0, 2, 2)),
-    31: ("L_ankle", "L_ankle", (0, -7.5, 15)),
-    32: ("R_ankle", "R_ankle", (0, -7.5, 15)),
+    23: ("L_hip", "pelvis", (-1.5, -1, 3.5)),
+    24: ("R_hip", "pelvis", (1.5, -1, 3.5)),
+    25: ("L_knee", "L_knee", (-1, -2, -0.5)),
+    26: ("R_knee", "R_knee", (1, -2, -0.5)),
+    27: ("L_ankle", "L_ankle", (0, 3, 2)),
+    28: ("R_ankle", "R_ankle", (0, 3, 2)),
+    31: ("L_ankle", "L_ankle", (-1, -7.5, 14.5)),
+    32: ("R_ankle", "R_ankle", (1, -7.5, 14.5)),
 }
 """Landmark: the joint it lies at, the bone it moves with, its offset (cm, axes of the rest pose).
 
 Nose, ears, arms, index fingers, legs, tips of the feet; the others say little more."""
-VISIBILITY_POWER = 2.0
+VISIBILITY_POWER = 4.0
 """A landmark's weight is its visibility to this power."""
 PLACE_NOISE = 0.05
 """Standard deviation of places, crop-normalised (4.8 px of 192): the median error of what is seen
 of synthetic people is 0.03 to 0.05 m, and as much crop-normalised."""
-WORLD_NOISE = 0.15
+WORLD_NOISE = 0.2
 """Standard deviation of world landmarks, metres."""
 NEAR = 0.05
 """A landmark within this distance of the mask lies on it, crop-normalised."""
-ON_MASK = 0.85
+ON_MASK = 0.9
 """Share of what is seen that must lie on the mask."""
+SEEN = 0.7
+"""Mean visibility from which landmarks are heard: of somebody of whom little is to be seen, even
+what is seen is misplaced."""
 
 
 def landmark_terms(
-    landmarks: Float[Tensor, "39 8"], mask: Bool[np.ndarray, "H H"], body: BodyModel
+    landmarks: Float[Tensor, "L 8"], mask: Bool[np.ndarray, "H H"], body: BodyModel
 ) -> list[Term]:
     """Places and world landmarks of the person of the mask; trust 0 where somebody else's.
 
     Raises:
         ValueError: for another shape or numbers that are not finite.
     """
-    if landmarks.shape != (NUM_LANDMARKS, NUM_VALUES):
-        raise ValueError(
-            f"landmarks: got shape {tuple(landmarks.shape)}, want {(NUM_LANDMARKS, NUM_VALUES)}"
-        )
+    if len(landmarks) != NUM_LANDMARKS:
+        raise ValueError(f"landmarks: got {len(landmarks)}, want {NUM_LANDMARKS}")
     if not landmarks.isfinite().all():
         raise ValueError("landmarks: got numbers that are not finite")
     own = landmarks[list(ON_BODY)].cpu().float()
@@ -83,7 +83,7 @@ def landmark_terms(
     places, world_m = own[:, :2], own[:, 5:]
     trust = own[:, 3].clamp(0, 1) ** VISIBILITY_POWER
     on_mask = as_tensor(distance_to_mask(mask, places.numpy()) <= NEAR)
-    if not trust @ on_mask >= ON_MASK * trust.sum():
+    if own[:, 3].mean() < SEEN or trust @ on_mask < ON_MASK * trust.sum():
         trust = torch.zeros_like(trust)
     origin = trust / trust.sum().clamp(min=1e-6)
     return [

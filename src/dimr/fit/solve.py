@@ -50,7 +50,7 @@ def fit_to_iuv(
     body: BodyModel,
     atlas: Atlas,
     keypoints: Keypoints | None = None,
-    landmarks: Float[Tensor, "39 8"] | None = None,
+    landmarks: Float[Tensor, "L 8"] | None = None,
 ) -> Regression:
     """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
 

@@ -56,7 +56,7 @@ NEAR = 0.05
 """A landmark within this distance of the mask lies on it, crop-normalised."""
 ON_MASK = 0.9
 """Share of what is seen that must lie on the mask."""
-SEEN = 0.7
+SEEN = 0.75
 """Mean visibility from which landmarks are heard: of somebody of whom little is to be seen, even
 what is seen is misplaced."""
 

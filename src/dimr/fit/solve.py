@@ -31,7 +31,7 @@ from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 6
-JOINT_RAD, TRUNK_RAD = 0.2, 0.1
+JOINT_RAD, TRUNK_RAD = 0.2, 0.07
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0

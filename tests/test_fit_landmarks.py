@@ -143,6 +143,16 @@ def test_what_is_hidden_has_no_say(known, open_body, open_atlas):
     assert none is known.wrong
 
 
+def test_people_of_whom_little_is_seen_are_left_as_they_are(known, open_body, open_atlas):
+    iuv = unlabelled(mask_around(known.landmarks))
+    rows = list(ON_BODY)
+    for seen, heard in ((len(rows) - 2, True), (len(rows) // 2, False)):
+        landmarks = known.landmarks.clone()
+        landmarks[rows[seen:], 3] = 0
+        found = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=landmarks)
+        assert (found is not known.wrong) is heard
+
+
 def test_the_table_is_symmetric():
     for landmark, (joint, bone, offset) in ON_BODY.items():
         if not joint.startswith("L_"):

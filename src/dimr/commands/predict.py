@@ -51,7 +51,7 @@ def predict(
     ] = None,
     refine: Annotated[
         bool,
-        typer.Option("--refine", help="Lay each body on its IUV after stage 2 (docs/refine.md)."),
+        typer.Option("--refine", help="Lay each body on its IUV and landmarks (docs/refine.md)."),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also replace files that dimr did not make.")

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dimr import fit
 from dimr.body.camera import project_weak
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.evaluate.errors import mpjpe_mm
-from dimr.fit import Keypoints, fit_to_iuv
+from dimr.fit import Keypoints, fit_to_iuv, geometry, solve, terms
 from dimr.image.crop import norm_to_crop
 from dimr.surface.iuv import mask_iuv
 from dimr.surface.render import render_iuv
@@ -43,7 +42,7 @@ def known(open_body, open_atlas) -> Known:
         posed.vertices_m[0].numpy(), open_atlas, truth.camera[0].numpy(), (SIZE,) * 2
     )
     turn = rng.normal(0, 0.15, (24, 3)).astype(np.float32)
-    turn[[0, *fit.TRUNK]] *= 0.3
+    turn[[0, *solve.TRUNK]] *= 0.3
     wrong = Regression(
         rotmats @ axis_angle_to_rotmat(torch.from_numpy(turn)),
         betas + 0.3,
@@ -189,20 +188,20 @@ def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_
     rows, cols = np.nonzero(known.iuv.mask)
     chosen = np.linspace(0, len(rows) - 1, 40).astype(int)
     face, bary = open_atlas.uv_to_surface(known.iuv.uv[rows[chosen], cols[chosen]])
-    points = fit._vertex_points(known.wrong, open_body, open_atlas.faces[face], bary)
-    term = fit._Term(points, torch.zeros(40, 2), torch.ones(40), True)
-    state = fit._State(
+    points = geometry.vertex_points(known.wrong, open_body, open_atlas.faces[face], bary)
+    term = terms.Term(points, torch.zeros(40, 2), torch.ones(40), 0.02, "label")
+    state = geometry.State(
         known.wrong.rotmats[0], known.wrong.betas[0], torch.zeros(1), known.wrong.camera[0, 1:]
     )
     scale = known.wrong.camera[0, 0]
     skeleton = open_body.joints_template, open_body.joints_shapedirs, open_body.parents
-    posed = fit._pose(state, *skeleton)
-    place, jacobian = fit._linearise(
-        term, state, posed, scale, fit._descendants(open_body.parents)
+    posed = geometry.pose_skeleton(state, *skeleton)
+    place, jacobian = solve.linearise(
+        term, state, posed, scale, geometry.descendants(open_body.parents)
     )
     double = BodyModel.load(None).double()
 
-    def project(state: fit._State) -> torch.Tensor:
+    def project(state: geometry.State) -> torch.Tensor:
         body = double(state.rotmats[None].double(), state.betas[None].double())
         camera = torch.cat([scale * state.zoom.exp(), state.shift_norm])[None].double()
         corners = body.vertices_m[0, torch.from_numpy(open_atlas.faces[face]).long()]
@@ -214,7 +213,9 @@ def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_
     for column in range(85):
         step = torch.zeros(85)
         step[column] = size
-        ahead, back = (project(fit._advance(state, posed.turns, sign * step)) for sign in (1, -1))
+        ahead, back = (
+            project(geometry.advance(state, posed.turns, sign * step)) for sign in (1, -1)
+        )
         wanted = (ahead - back) / (2 * size)
         assert (jacobian[..., column] - wanted).abs().max() < 1e-3, column
 
@@ -225,19 +226,21 @@ def test_pose_correctives_of_the_answer_are_kept(known, open_body, open_atlas, m
     )
     monkeypatch.setitem(open_body._buffers, "posedirs", 0.002 * correctives)
     index = np.arange(30).reshape(10, 3)
-    points = fit._vertex_points(known.wrong, open_body, index, np.full((10, 3), 1 / 3, np.float32))
-    state = fit._State(
+    points = geometry.vertex_points(
+        known.wrong, open_body, index, np.full((10, 3), 1 / 3, np.float32)
+    )
+    state = geometry.State(
         known.wrong.rotmats[0], known.wrong.betas[0], torch.zeros(1), known.wrong.camera[0, 1:]
     )
-    posed = fit._pose(
+    posed = geometry.pose_skeleton(
         state, open_body.joints_template, open_body.joints_shapedirs, open_body.parents
     )
-    place, _ = fit._linearise(
-        fit._Term(points, torch.zeros(10, 2), torch.ones(10), True),
+    place, _ = solve.linearise(
+        terms.Term(points, torch.zeros(10, 2), torch.ones(10), 0.02, "label"),
         state,
         posed,
         known.wrong.camera[0, 0],
-        fit._descendants(open_body.parents),
+        geometry.descendants(open_body.parents),
     )
     vertices = open_body(known.wrong.rotmats, known.wrong.betas).vertices_m
     wanted = project_weak(vertices[:, index].mean(2), known.wrong.camera)[0]
@@ -246,23 +249,26 @@ def test_pose_correctives_of_the_answer_are_kept(known, open_body, open_atlas, m
 
 def test_pixels_are_chosen_evenly_over_the_parts():
     part = np.repeat([3, 5, 7], [100, 2, 1000])
-    chosen = fit._choose_pixels(part)
+    chosen = terms.choose_pixels(part)
     assert np.bincount(part[chosen]).tolist() == [0, 0, 0, 20, 0, 2, 0, 20]
     assert chosen[:3].tolist() == [2, 7, 12]
-    assert len(fit._choose_pixels(np.zeros(0, int))) == 0
+    assert len(terms.choose_pixels(np.zeros(0, int))) == 0
 
 
 def test_outliers_and_noise_by_hand():
     residual = torch.tensor([[0.03, 0.0], [0.0, 0.03], [-0.03, 0.0], [0.0, 0.48]])
     trust = torch.tensor([1.0, 2.0, 1.0, 1.0])
-    points = fit._Points(torch.zeros(4, 24, 3), torch.zeros(4, 24, 3, 10), torch.zeros(4, 24))
-    labels = fit._weights(residual, fit._Term(points, residual, trust, True))
+    points = geometry.Points(torch.zeros(4, 24, 3), torch.zeros(4, 24, 3, 10), torch.zeros(4, 24))
+    labels = terms.weights_of(residual, terms.Term(points, residual, trust, 0.02, "label"))
     inlying = trust / (0.02 * torch.tensor([1 + 1 / 16] * 3 + [17.0])) ** 2
-    assert fit.LEAST_NOISE == 0.02
+    assert terms.LEAST_NOISE == 0.02
     assert torch.allclose(labels, inlying)
-    measured = fit._weights(residual, fit._Term(points, residual, trust, False))
+    measured = terms.weights_of(residual, terms.Term(points, residual, trust, 0.02, "pixel"))
     assert torch.allclose(measured, inlying * (0.02 / 0.03) ** 3)
-    exact = fit._weights(residual * 0, fit._Term(points, residual, trust, False))
+    landmarks = terms.weights_of(residual, terms.Term(points, residual, trust, 0.06, "landmark"))
+    square = torch.tensor([0.03, 0.03, 0.03, 0.48]) ** 2 / 0.24**2  # no median: 4 x 0.06
+    assert torch.allclose(landmarks, trust / (0.06 * (1 + square)) ** 2)
+    exact = terms.weights_of(residual * 0, terms.Term(points, residual, trust, 0.02, "pixel"))
     assert torch.allclose(exact, trust / 0.02**2)
 
 

@@ -78,6 +78,12 @@ class PerfectStage1(Stage1):
         self.network = SimpleNamespace(encoder=nn.Identity())
         self.passes = 0
         self.crops: list[Crop] = []
+        self.confirmer = None
+        self.asked = 0
+
+    def find_landmarks(self, *about) -> None:
+        self.asked += 1
+        return super().find_landmarks(*about)
 
     def find_people(self, picture: np.ndarray) -> list[Detection]:
         return [person.detection for person in self.people]
@@ -234,6 +240,9 @@ class TestModel:
             offset = person.joints_cam_m - truth.joints_cam_m
             gaps.append(np.linalg.norm(offset - offset[:1], axis=1).mean())
         assert gaps[1] < 0.6 * gaps[0]
+        assert model.stage1.asked == 1
+        model.predict(PICTURE, truth.iuv, refine=True)
+        assert model.stage1.asked == 1  # an IUV of the caller's own is believed
 
     def test_nobody_found(self, body, atlas):
         assert perfect_model(body, atlas, []).predict(PICTURE).people == []

@@ -4,7 +4,7 @@ Stage 1 finds the people on the whole picture and looks again at each one's crop
 the same crop (one encoder pass where both stages share the encoder) and its IUV. Weak perspective
 of the crop then becomes a place in the full picture's camera. An IUV that the caller brings takes
 the place of stage 1's; it is on the open atlas, in pixels of the full picture. On demand the body
-is then laid on its IUV.
+is then laid on its IUV and on landmarks.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,8 @@ class Model:
         Args:
             picture: RGB.
             iuv: One per person, with the picture's height and width; None asks stage 1.
-            refine: Lay each body on its IUV after stage 2 (dimr.fit).
+            refine: Lay each body on its IUV, and where that is stage 1's on the landmarks of the
+                original BlazePose network, after stage 2 (dimr.fit).
         """
         height, width = picture.shape[:2]
         camera = PerspectiveCamera(
@@ -96,12 +97,20 @@ class Model:
             return None
         regression = self._regress(cropped, features, iuv)
         if refine:
-            regression = self.refine(regression, iuv)
+            landmarks = None  # whoever brings an IUV knows better than they
+            if given is None:
+                landmarks = self.stage1.find_landmarks(picture, detection, crop)
+            regression = self.refine(regression, iuv, landmarks)
         return self._place(detection, crop, iuv, regression, camera)
 
-    def refine(self, regression: Regression, iuv: Iuv) -> Regression:
-        """Stage 2's answer about one crop, laid on the crop's IUV; see `dimr.fit.fit_to_iuv`."""
-        return fit_to_iuv(regression, iuv, self.body, self.atlas)
+    def refine(
+        self,
+        regression: Regression,
+        iuv: Iuv,
+        landmarks: Float[Tensor, "39 8"] | None = None,
+    ) -> Regression:
+        """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`."""
+        return fit_to_iuv(regression, iuv, self.body, self.atlas, landmarks=landmarks)
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv

@@ -1,12 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut, coffee
 
-from dimr.correspondence.confirm import CIRCLE, HIPS, confirm, distinct_people, next_window
+from dimr.correspondence.confirm import (
+    CIRCLE,
+    HIPS,
+    confirm,
+    distinct_people,
+    find_pose,
+    next_window,
+)
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import BlazePose
-from dimr.image.crop import full_to_crop
+from dimr.image.crop import crop_to_full, full_to_crop, norm_to_crop
 from dimr.types import Crop
 
 
@@ -75,3 +84,35 @@ def test_people_seen_twice_are_kept_once():
         for score, mask in zip((0.6, 0.9, 0.7), masks[[1, 0, 2]], strict=True)
     )
     assert distinct_people([part, other, whole]) == [whole, other]
+
+
+class TestFindPose:
+    WINDOW = Crop((220.0, 380.0), 800.0, 192)
+
+    @torch.no_grad()
+    def test_landmarks_are_in_the_windows_coordinates(self, network):
+        pose = find_pose(network, astronaut(), self.WINDOW)
+        nose_px = norm_to_crop(pose[0, :2].numpy(), 192)
+        assert crop_to_full(self.WINDOW, nose_px) == pytest.approx([225, 130], abs=20)
+        assert (pose[[0, 11, 12], 3] > 0.9).all()
+        across_m = (
+            pose[11, 5:] - pose[12, 5:]
+        )  # her left shoulder is to the right, as she faces us
+        assert 0.2 < across_m[0] < 0.5 and across_m[0] > 3 * across_m[1].abs()
+
+    @torch.no_grad()
+    def test_a_turned_window_turns_them_all(self, network):
+        turned = replace(self.WINDOW, angle_rad=0.2)
+        plain, other = (find_pose(network, astronaut(), each) for each in (self.WINDOW, turned))
+        cos, sin = np.cos(0.2), np.sin(0.2)
+        back = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float32)
+        rows = [0, 11, 12]
+        assert (plain[rows, :2] @ back.T - other[rows, :2]).abs().max() < 0.1
+        shoulders = [each[11, 5:7] - each[12, 5:7] for each in (plain, other)]
+        assert (shoulders[0] @ back.T - shoulders[1]).abs().max() < 0.05
+
+    @torch.no_grad()
+    def test_it_is_silent_unless_sure(self, network):
+        assert find_pose(network, coffee(), Crop((299.5, 199.5), 600.0, 192)) is None
+        everything = np.ones((512, 512), bool)
+        assert find_pose(network, astronaut(), self.WINDOW, everything) is None

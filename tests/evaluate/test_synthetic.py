@@ -122,8 +122,10 @@ class TestSampleErrors:
     def test_refinement_comes_before_the_errors(self, model):
         seen = []
 
-        def to_truth(regression: Regression, iuv: Iuv) -> Regression:
-            seen.append(iuv.mask.shape)
+        def to_truth(
+            regression: Regression, iuv: Iuv, landmarks: torch.Tensor | None
+        ) -> Regression:
+            seen.append((iuv.mask.shape, landmarks is None))
             return Regression(
                 torch.from_numpy(self.sample.rotmats)[None],
                 torch.from_numpy(self.sample.betas)[None],
@@ -131,9 +133,11 @@ class TestSampleErrors:
             )
 
         errors = sample_errors(
-            self.sample, model.stage1, model.stage2, model.body, ("gt",), to_truth
+            self.sample, model.stage1, model.stage2, model.body, ("gt", "predicted"), to_truth
         )
-        assert seen == [(96, 96)] and errors["gt"].mpjpe_mm < 1e-2
+        # landmarks come with stage 1's IUV alone, and the network is sure of this person
+        assert seen == [((96, 96), True), ((96, 96), False)]
+        assert errors["gt"].mpjpe_mm < 1e-2 and errors["predicted"].mpjpe_mm < 1e-2
 
     def test_a_perfect_regression_has_no_error(self, model, monkeypatch):
         answer = Regression(

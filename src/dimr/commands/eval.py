@@ -83,7 +83,9 @@ def eval(
             "--draw", help="ROBUST, CONFIDENCE, ATTENTION: also draw what is found, PNG."
         ),
     ] = None,
-    refine: Annotated[bool, typer.Option("--refine", help="SYNTHOCC: docs/refine.md.")] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="SYNTHOCC, REALVAL: docs/refine.md.")
+    ] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,
@@ -104,7 +106,7 @@ def eval(
     elif protocol == "ATTENTION":
         report = attention(subset, limit, weights[0], photos, iuv, picture)
     elif protocol == "REALVAL":
-        report = realval(lspet, occluders, street, limit, weights[0])
+        report = realval(lspet, occluders, street, limit, weights[0], refine)
     elif protocol in ("TABLE1", "TABLE2"):
         folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
         given = {name: folder for name, folder in folders.items() if folder is not None}

@@ -54,7 +54,7 @@ def predict(
     ] = None,
     refine: Annotated[
         bool,
-        typer.Option("--refine", help="Lay each body on its IUV after stage 2 (docs/refine.md)."),
+        typer.Option("--refine", help="Lay each body on its IUV and landmarks (docs/refine.md)."),
     ] = False,
     sheet: Annotated[
         Path | None,

@@ -9,20 +9,32 @@ people: two auxiliary landmarks, the middle of the hips and a point on the circl
 body, give the next window's place, size and rotation.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
 
 from dimr.correspondence.hint import GREY
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseOutput
-from dimr.image.crop import crop_picture, crop_to_full, picture_to_tensor, uncrop_picture
+from dimr.image.crop import (
+    crop_picture,
+    crop_to_full,
+    crop_to_norm,
+    full_to_crop,
+    picture_to_tensor,
+    uncrop_picture,
+)
 from dimr.types import Crop, Detection
 
 MAYBE_PRESENT = 0.2
 """Presence below which a first look is not followed by a second."""
 PRESENT = 0.5
 """Presence below which a second look is nobody."""
+SURE = 0.9
+"""Presence from which, at both looks, the landmarks themselves are believed."""
 SAME_PERSON = 0.5
 """Mask IoU from which two people are one."""
 HIPS, CIRCLE = 33, 34
@@ -51,10 +63,71 @@ def glance(
     return landmarks_px[0].cpu().numpy(), world_m[0].cpu().numpy(), float(presence[0])
 
 
-def track(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> Crop | None:
-    """The window of the second look; None if the first one sees nobody."""
+def track(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    least: float = MAYBE_PRESENT,
+) -> Crop | None:
+    """The window of the second look; None if the first one's presence is below `least`."""
     landmarks_px, _, presence = glance(network, picture, window)
-    return next_window(landmarks_px, window) if presence >= MAYBE_PRESENT else None
+    return next_window(landmarks_px, window) if presence >= least else None
+
+
+def grey_others(
+    picture: UInt8[np.ndarray, "H W 3"], others: Bool[np.ndarray, "H W"] | None
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture without people who are not looked for."""
+    if others is None:
+        return picture
+    return np.where(others[..., None], np.uint8(GREY * 255), picture)
+
+
+def find_pose(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    others: Bool[np.ndarray, "H W"] | None = None,
+) -> Float[Tensor, "39 8"] | None:
+    """Landmarks of the person in a window, of two looks; None unless both are sure.
+
+    What `dimr.correspondence.hint.look_at_pose` says at one look, in the same order and in the
+    coordinates of `window`, but more exact: the second window is upright and fits the body.
+
+    Args:
+        network: the original one.
+        picture: RGB.
+        window: where to look first, and whose coordinates are used.
+        others: pixels of people who are not looked for.
+    """
+    picture = grey_others(picture, others)
+    moved = track(network, picture, replace(window, size=LANDMARK_SIZE), SURE)
+    if moved is None:
+        return None
+    landmarks_px, world_m, presence = glance(network, picture, moved)
+    if not presence >= SURE:
+        return None
+    landmarks = torch.from_numpy(landmarks_px)
+    place = full_to_crop(window, crop_to_full(moved, landmarks_px[:, :2].astype(np.float64)))
+    depth = landmarks[:, 2:3] * (2 / LANDMARK_SIZE * moved.side_px / window.side_px)
+    turned = replace(moved, angle_rad=moved.angle_rad - window.angle_rad)
+    world_m = window_to_camera(world_m, turned)
+    return torch.cat(
+        [
+            torch.from_numpy(crop_to_norm(place, window.size)).float(),
+            depth,
+            landmarks[:, 3:].sigmoid(),
+            torch.from_numpy(world_m),
+        ],
+        dim=1,
+    )
+
+
+def window_to_camera(points_m: Float[np.ndarray, "N 3"], window: Crop) -> Float[np.ndarray, "N 3"]:
+    """Points along the axes of a rotated window, along the camera's."""
+    cos, sin = np.cos(window.angle_rad), np.sin(window.angle_rad)
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return (points_m @ turn.T).astype(np.float32)
 
 
 def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> BlazePoseOutput:
@@ -77,8 +150,7 @@ def confirm(
         window: where to look first.
         known: pixels of people who are not looked for.
     """
-    if known is not None:
-        picture = np.where(known[..., None], np.uint8(GREY * 255), picture)
+    picture = grey_others(picture, known)
     moved = track(network, picture, window)
     if moved is None:
         return None

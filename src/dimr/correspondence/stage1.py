@@ -8,7 +8,13 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from dimr.correspondence.confirm import SAME_PERSON, confirm, distinct_people, overlap
+from dimr.correspondence.confirm import (
+    SAME_PERSON,
+    confirm,
+    distinct_people,
+    find_pose,
+    overlap,
+)
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
@@ -259,6 +265,15 @@ class Stage1:
         if detection.others is not None:
             mark[1] = crop_picture(detection.others.astype(np.float32), window)
         return torch.from_numpy(mark)[None]
+
+    @torch.inference_mode()
+    def find_landmarks(
+        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
+    ) -> Float[Tensor, "39 8"] | None:
+        """What the original network is sure of about somebody; see `confirm.find_pose`."""
+        if self.confirmer is None:
+            return None
+        return find_pose(self.confirmer, picture, crop, detection.others)
 
     def look_again(
         self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection

@@ -19,7 +19,7 @@ from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
-from dimr.types import Detection, Iuv, Person, Regression
+from dimr.types import Crop, Detection, Iuv, Person, Regression
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -103,6 +103,8 @@ def detection_at(
 class View(NamedTuple):
     """A person's crop as stage 2 gets it."""
 
+    person: Detection
+    crop: Crop
     picture: UInt8[np.ndarray, "S S 3"]
     features: CropFeatures
     iuv: Iuv
@@ -129,7 +131,7 @@ def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
     features = stage1.encode(picture, stage1.marker(person, crop))
     true_iuv = crop_iuv(truth, crop)
     iuv = true_iuv if kind == "gt" else stage1.refine(features)
-    return View(picture, features, iuv, true_iuv)
+    return View(person, crop, picture, features, iuv, true_iuv)
 
 
 @torch.inference_mode()
@@ -151,18 +153,24 @@ def sample_errors(
     stage2: Dimr,
     body: BodyModel,
     kinds: Sequence[str] = ("gt", "predicted"),
-    refine: Callable[[Regression, Iuv], Regression] | None = None,
+    refine: Callable[[Regression, Iuv, Tensor | None], Regression] | None = None,
 ) -> dict[str, PersonErrors]:
     """Errors of one test person, by kind of IUV (see `view_of`).
 
-    `refine` changes stage 2's answer before it is measured (`dimr.predict.Model.refine`).
+    `refine` changes stage 2's answer before it is measured (`dimr.predict.Model.refine`); with
+    stage 1's IUV it gets the original network's landmarks, too.
     """
     errors = {}
     for kind in kinds:
         view = view_of(sample, stage1, kind)
         regression = regress_view(view, stage2)
         if refine is not None:
-            regression = refine(regression, view.iuv)
+            landmarks = (
+                None
+                if kind == "gt"
+                else stage1.find_landmarks(sample.image, view.person, view.crop)
+            )
+            regression = refine(regression, view.iuv, landmarks)
         errors[kind] = _errors(
             sample, mask_iou(view.iuv.mask, view.true_iuv.mask), regression, body
         )

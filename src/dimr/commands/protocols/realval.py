@@ -1,5 +1,6 @@
 """REALVAL: 2D joints and masks of real photographs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ def realval(
     street: Path | None,
     limit: int | None,
     weights: str,
+    refine: bool,
 ) -> dict[str, Any]:
     """Photographs: joints as they are and behind pasted things, and masks."""
     from rich.console import Console
@@ -26,7 +28,8 @@ def realval(
         raise ValueError("REALVAL: nothing to measure; give --lspet FOLDER or --street FOLDER")
     photos = [] if lspet is None else joint_photos(lspet, limit)
     model = load(weights)
-    report = about("REALVAL", weights, None, len(photos))
+    report = about("REALVAL", weights, None, len(photos)) | {"refined": refine}
+    predict = partial(model.predict, refine=refine)
     console = Console(width=90)
     pasted: list = [("as they are", None)]
     if occluders is not None:
@@ -38,7 +41,7 @@ def realval(
         table = Table("crops", "n", "found", "PCK@0.1", "joints seen", "joints hidden")
         for name, things in pasted:
             scores = [
-                score_joints(photos[number], model.predict, model.body, things)
+                score_joints(photos[number], predict, model.body, things)
                 for number in progress(range(len(photos)), name)
             ]
             means = joint_means(scores)

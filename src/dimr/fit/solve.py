@@ -1,0 +1,149 @@
+"""A few Gauss-Newton steps that lay stage 2's body on what was seen.
+
+Each visible pixel of an IUV names a point of the surface, whose projection through the crop's
+camera should fall on the pixel's centre; landmarks of the original BlazePose network say where
+joints are. What is sought is the most probable body near stage 2's answer: two-dimensional places
+speak for a turn in the picture plane more than for one in depth, joints whose parts are hidden
+stay where stage 2 put them relative to their parents, and the noise of the pixels is measured on
+the residuals themselves, so that an IUV that contradicts itself or the body moves it little.
+docs/refine.md has the measurements behind the constants.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from dimr.body.model import BodyModel
+from dimr.body.rotation import rotmat_to_axis_angle
+from dimr.fit.geometry import (
+    Skeleton,
+    State,
+    advance,
+    descendants,
+    pose_points,
+    pose_skeleton,
+    project_points,
+)
+from dimr.fit.landmarks import landmark_terms
+from dimr.fit.terms import Keypoints, Term, keypoint_term, pixel_term, weights_of
+from dimr.surface.atlas import Atlas
+from dimr.types import Iuv, Regression
+
+STEPS = 6
+JOINT_RAD, TRUNK_RAD = 0.2, 0.07
+"""Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
+TRUNK = (0, 3, 6, 9, 12, 13, 14)
+IN_PLANE = 2.0
+"""A turn in the picture plane may be this many times larger."""
+UNSEEN = 0.1
+"""Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
+where a keypoint that is sure moves with the joint."""
+BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 1.0, 0.1, 0.1
+"""Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
+
+
+@torch.no_grad()
+def fit_to_iuv(
+    regression: Regression,
+    iuv: Iuv,
+    body: BodyModel,
+    atlas: Atlas,
+    keypoints: Keypoints | None = None,
+    landmarks: Float[Tensor, "L 8"] | None = None,
+) -> Regression:
+    """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
+
+    Runs on the CPU, deterministic; the result is on the regression's device. Pose correctives
+    stay those of stage 2's pose. Without a pixel, a keypoint or a landmark that counts, the answer
+    comes back as it is.
+
+    Args:
+        regression: of one crop (B = 1); theta, beta and the weak-perspective camera of the crop.
+        iuv: of the same crop, square, at any resolution; confidences count where there are any.
+        body: whose parameters these are.
+        atlas: the map of that body.
+        keypoints: further places, in the same crop's normalised coordinates.
+        landmarks: what the original BlazePose network says of the crop, as
+            `dimr.correspondence.confirm.find_pose` gives it; not heard unless it lies on the mask.
+
+    Raises:
+        ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
+            shapes or without a place.
+    """
+    if len(regression.rotmats) != 1:
+        raise ValueError(f"regression: got {len(regression.rotmats)} people, want 1")
+    height, width = iuv.mask.shape
+    if height != width:
+        raise ValueError(f"iuv: got {height} x {width} pixels, want a square crop")
+    rotmats, betas, camera = (each[0].cpu().float() for each in regression[:3])
+    start = State(rotmats, betas, torch.zeros(1), camera[1:])
+    pixels, seen = pixel_term(regression, iuv, body, atlas)
+    joints, descends = [], descendants(body.parents)
+    if keypoints is not None:
+        joints.append(keypoint_term(regression, keypoints, body))
+    if landmarks is not None:
+        joints += landmark_terms(landmarks, iuv.mask, body)
+    for term in joints:
+        moves = descends @ term.points.share.T  # [24, K]: of a keypoint by a joint's turn
+        seen = np.maximum(seen, (moves * term.trust).amax(1).numpy())
+    terms = [term for term in (pixels, *joints) if term.trust.any()]
+    if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
+        return regression  # numbers that are not finite are reported where people are placed
+    skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
+    state, precision = start, 1 / prior_std(seen) ** 2
+    for _ in range(STEPS):
+        posed = pose_skeleton(state, *skeleton)
+        turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
+        moved = torch.cat(
+            [
+                (posed.turns @ turned[..., None]).flatten(),
+                state.betas - start.betas,
+                state.zoom,
+                state.shift_norm - start.shift_norm,
+            ]
+        ).double()
+        curvature, gradient = torch.diag(precision), precision * moved
+        for term in terms:
+            residual, jacobian = linearise(term, state, posed, camera[0], descends)
+            weight = weights_of(residual, term)
+            weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
+            curvature += jacobian.flatten(0, 1).double().T @ weighted
+            gradient += weighted.T @ residual.flatten().double()
+        step = -torch.linalg.solve(curvature, gradient).float()
+        state = advance(state, posed.turns, step)
+    fitted = (
+        state.rotmats,
+        state.betas,
+        torch.cat([camera[:1] * state.zoom.exp(), state.shift_norm]),
+    )
+    rotmats, betas, camera = (each[None].to(regression.rotmats.device) for each in fitted)
+    return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
+
+
+def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:
+    """Deviation of turns (camera axes, joint by joint), betas, zoom and shift from stage 2's."""
+    joint = np.full(24, JOINT_RAD)
+    joint[list(TRUNK)] = TRUNK_RAD
+    factor = np.maximum(np.sqrt(np.minimum(seen, 1)), UNSEEN)
+    factor[0] = 1  # what turns the whole body is seen wherever anything is
+    turns = (joint * factor)[:, None] * np.array([1, 1, IN_PLANE])
+    others = [BETAS_STD] * 10 + [LOG_SCALE_STD] + [SHIFT_STD] * 2
+    return torch.from_numpy(np.concatenate([turns.ravel(), others]))
+
+
+def linearise(
+    term: Term,
+    state: State,
+    posed: Skeleton,
+    scale: Float[Tensor, ""],
+    descends: Float[Tensor, "24 24"],
+) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D 85"]]:
+    """Where points are less where they should be, and its derivative by a step."""
+    place, jacobian = pose_points(term.points, state, posed, descends)
+    if term.origin is not None:
+        place = place - term.origin @ place
+        jacobian = jacobian - (term.origin @ jacobian.flatten(1)).view(3, -1)
+    else:
+        place, jacobian = project_points(place, jacobian, state, scale)
+    return place - term.places, jacobian

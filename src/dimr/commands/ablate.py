@@ -24,7 +24,7 @@ def ablate(
     occluders: Annotated[
         Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Heads of each row.")] = 2,
+    seeds: Annotated[int, typer.Option(help="Heads of each row.")] = 1,
     samples: Annotated[int | None, typer.Option(help="Distinct training pictures.")] = None,
     twins: Annotated[int | None, typer.Option(help="Pictures with an occluded copy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Updates of each head.")] = None,

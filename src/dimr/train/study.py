@@ -91,16 +91,16 @@ TABLES = {
 class Budget:
     """What every head gets."""
 
-    samples: int = 20_000
+    samples: int = 12_000
     """Distinct training pictures."""
-    twins: int = 4_000
+    twins: int = 3_000
     """Distinct pictures with an occluded twin, for Table 5."""
     validation: int = 128
-    per_subset: int = 50
+    per_subset: int = 40
     """Test people of each subset."""
-    steps: int = 1_000
+    steps: int = 2_500
     """Updates."""
-    steps_on: int = 300
+    steps_on: int = 600
     """Further updates with twins, for Table 5."""
     batch_size: int = 32
 

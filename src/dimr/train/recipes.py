@@ -200,7 +200,7 @@ def _data_of(run: Run) -> str:
 def _data_text(backgrounds: bool, occluders: bool) -> str:
     photos = "photographs without people" if backgrounds else "procedural"
     things = "cut-outs of photographs and procedural" if occluders else "procedural"
-    return f"synthetic people only; backgrounds: {photos}; occluders: {things}"
+    return f"synthetic people; backgrounds: {photos}; occluders: {things}"
 
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -324,6 +324,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             photos = see_photos(run.folder / "photos", stage1, run.lspet, run.occluders)
             samples = MixedSamples(training, photos)
             about["data"] += f"; photographs of LSP-Extended: {photos.count // VIEWS}"
+            about["licence"] = "research only: the photographs state no licence"
         task = SeenTask(model, body, samples, validation, twins)
     return _train_head(recipe, task, size, run, atlas, about)
 

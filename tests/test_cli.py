@@ -15,6 +15,7 @@ import dimr.predict
 from dimr import cli
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
+from dimr.commands.predict import MIN_SCORE
 from dimr.draw import CAPTION_HEIGHT
 from dimr.network.dimr import HeadSize
 from dimr.sheet import CELL_PX, SHEET_WIDTH
@@ -34,10 +35,12 @@ class ToyModel(dimr.predict.Model):
         self.atlas = load_atlas(None)
         self.given = []
         self.refined = []
+        self.least = []
 
-    def predict(self, picture: np.ndarray, iuv=None, refine=False) -> Prediction:
+    def predict(self, picture, iuv=None, refine=False, min_score=0.0) -> Prediction:
         self.given.append(iuv)
         self.refined.append(refine)
+        self.least.append(min_score)
         height, width = picture.shape[:2]
         if tuple(picture[0, 0]) == (1, 2, 3):
             raise RuntimeError("out of\nmemory")
@@ -123,6 +126,13 @@ class TestPredict:
             about = json.loads((out / "me" / "picture.json").read_text())
             assert about["refined"] is bool(flags)
         assert toy_model.refined == [False, True]
+
+    def test_who_is_not_sure_enough_can_be_had(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        for number, flags in enumerate(([], ["--min-score", "0"])):
+            assert run("predict", picture, "-o", tmp_path / f"out{number}", *flags)[0] == 0
+        assert toy_model.least == [MIN_SCORE, 0.0]
+        assert run("predict", picture, "--min-score", "2")[0] != 0
 
     def test_bad_pictures_do_not_stop_the_others(self, run, toy_model, tmp_path):
         album = tmp_path / "album"

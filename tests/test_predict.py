@@ -139,6 +139,15 @@ def perfect_model(body: BodyModel, atlas: Atlas, people: list[KnownPerson]) -> p
     return predict.Model(body, atlas, stage1, PerfectStage2(stage1))
 
 
+def test_people_of_whom_stage_1_is_not_sure_enough_are_left_out(body, atlas):
+    known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(2)]
+    for person, score in zip(known, (0.9, 0.4), strict=True):
+        person.detection = person.detection._replace(score=score)
+    model = perfect_model(body, atlas, known)
+    for least, number in ((0.0, 2), (0.4, 2), (0.41, 1), (0.95, 0)):
+        assert len(model.predict(PICTURE, min_score=least).people) == number
+
+
 PLACES = [(0.0, 0.3, 5.0), (-2.0, 0.4, 6.0), (3.5, -0.5, 9.0)]
 
 

@@ -55,6 +55,7 @@ class Model:
         picture: UInt8[np.ndarray, "H W 3"],
         iuv: Iuv | Sequence[Iuv] | None = None,
         refine: bool = False,
+        min_score: float = 0.0,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
 
@@ -63,6 +64,7 @@ class Model:
             iuv: One per person, with the picture's height and width; None asks stage 1.
             refine: Lay each body on its IUV, and where that is stage 1's on the landmarks of the
                 original BlazePose network, after stage 2 (dimr.fit).
+            min_score: Leave out people of whom stage 1 is less sure; of an IUV of yours nobody is.
         """
         height, width = picture.shape[:2]
         camera = PerspectiveCamera(
@@ -72,6 +74,7 @@ class Model:
             people = [
                 self._recover(picture, detection, None, camera, refine)
                 for detection in self.stage1.find_people(picture)
+                if detection.score >= min_score
             ]
         else:
             people = [

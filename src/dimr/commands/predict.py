@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dimr.correspondence.iuv_sources import IuvSource
     from dimr.types import Prediction
 
+MIN_SCORE = 0.45
+"""Of people who are printed and drawn: more are found behind others, but half of those are false
+(docs/stage1.md)."""
 MAX_TABLE_ROWS = 60
 """More people than this are summed up; OUT/index.json has them all."""
 
@@ -56,6 +59,12 @@ def predict(
         bool,
         typer.Option("--refine", help="Lay each body on its IUV and landmarks (docs/refine.md)."),
     ] = False,
+    min_score: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Leave out people of whom stage 1 is less sure; 0 keeps all."
+        ),
+    ] = MIN_SCORE,
     sheet: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="A .jpg to write with a row of panels per picture."),
@@ -89,7 +98,7 @@ def predict(
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
                 entry, result = _predict_one(
-                    model, picture, out, weights, source, refine, overwrite
+                    model, picture, out, weights, source, refine, min_score, overwrite
                 )
                 entries.append(entry)
                 if sheet is not None:
@@ -156,6 +165,7 @@ def _predict_one(
     weights: str,
     source: "IuvSource | None",
     refine: bool,
+    min_score: float,
     overwrite: bool,
 ) -> "tuple[dict[str, Any], tuple[np.ndarray, Prediction] | None]":
     """Predict and write one picture.
@@ -173,7 +183,7 @@ def _predict_one(
     result = None
     try:
         about, pixels, prediction = _write_one(
-            model, picture, out, weights, source, refine, overwrite
+            model, picture, out, weights, source, refine, min_score, overwrite
         )
         entry |= about
         result = pixels, prediction
@@ -195,6 +205,7 @@ def _write_one(
     weights: str,
     source: "IuvSource | None",
     refine: bool,
+    min_score: float,
     overwrite: bool,
 ) -> "tuple[dict[str, Any], np.ndarray, Prediction]":
     from dimr import __version__
@@ -208,7 +219,7 @@ def _write_one(
     given = None
     if source is not None:
         given = [window.to_picture(size) for window in source.people(picture, pixels)]
-    prediction = model.predict(pixels, given, refine)
+    prediction = model.predict(pixels, given, refine, min_score)
     overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
     files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dimr.commands.train import Backgrounds, Occluders, check_pictures
+
 
 def ablate(
     table: Annotated[
@@ -18,12 +20,8 @@ def ablate(
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Whose encoder and stage 1 all heads share.")
     ] = "open",
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Photos without people, in train/, val/ and test/.")
-    ] = None,
-    occluders: Annotated[
-        Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")
-    ] = None,
+    backgrounds: Backgrounds = None,
+    occluders: Occluders = None,
     seeds: Annotated[int, typer.Option(help="Heads of each row.")] = 1,
     samples: Annotated[int | None, typer.Option(help="Distinct training pictures.")] = None,
     twins: Annotated[int | None, typer.Option(help="Pictures with an occluded copy.")] = None,
@@ -61,6 +59,7 @@ def ablate(
     for name, value in given.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}: got {value}, want at least 1")
+    check_pictures(backgrounds, occluders)
     budget = Budget(**{name: value for name, value in given.items() if value is not None})
     torch.set_num_threads(1)
     run = Run(

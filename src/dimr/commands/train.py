@@ -5,6 +5,18 @@ from typing import Annotated
 
 import typer
 
+Backgrounds = Annotated[
+    Path | None, typer.Option(help="Photos without people, in train/, val/ and test/.")
+]
+Occluders = Annotated[Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")]
+
+
+def check_pictures(backgrounds: Path | None, occluders: Path | None) -> None:
+    """Refuses folders that training could not draw from."""
+    for name, folder in (("--backgrounds", backgrounds), ("--occluders", occluders)):
+        if folder is not None and not (folder / "train").is_dir():
+            raise ValueError(f"{name}: {folder} has no folder train/")
+
 
 def train(
     recipe: Annotated[
@@ -15,12 +27,8 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Photos without people, in train/, val/ and test/.")
-    ] = None,
-    occluders: Annotated[
-        Path | None, typer.Option(help="RGBA cut-outs, in train/, val/ and test/.")
-    ] = None,
+    backgrounds: Backgrounds = None,
+    occluders: Occluders = None,
     poses: Annotated[
         Path | None, typer.Option(help="Pose bank of `dimr synth poses`; else the one that ships.")
     ] = None,
@@ -72,9 +80,7 @@ def train(
 
     if recipe not in RECIPES:
         raise ValueError(f"recipe: got {recipe!r}, want one of {', '.join(RECIPES)}")
-    for name, folder in (("--backgrounds", backgrounds), ("--occluders", occluders)):
-        if folder is not None and not (folder / "train").is_dir():
-            raise ValueError(f"{name}: {folder} has no folder train/")
+    check_pictures(backgrounds, occluders)
     if iuv not in ("gt", "files") and not Path(iuv).exists():
         raise ValueError(f"--iuv: got {iuv!r}, want gt, files or a path")
     torch.set_num_threads(threads)

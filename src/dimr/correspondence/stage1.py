@@ -178,11 +178,9 @@ class Stage1:
         left; whatever piece of `everyone` nobody explains then is somebody, too.
         """
         reach = max(1, round(NEAR_SHARE * max(everyone.shape)))
-        known = np.zeros_like(everyone)
-        for person in found:
-            known |= person.mask
+        alone = len(found) == 1
         if not found or (
-            len(found) == 1 and self._hidden_piece(found, everyone, known, reach) is None
+            alone and self._hidden_piece(found, everyone, found[0].mask, reach) is None
         ):
             return found
         claimed, divided = np.zeros_like(everyone), []

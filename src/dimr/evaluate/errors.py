@@ -3,11 +3,14 @@
 The mean over a data set is the mean of these per-person values.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from dimr.body.model import Body
 from dimr.evaluate.align import procrustes_align
 
 MM_PER_M = 1000.0
@@ -44,6 +47,25 @@ def pve_mm(
     if roots_m is not None and target_roots_m is not None:
         offset = offset - (roots_m - target_roots_m)[:, None]
     return torch.linalg.norm(offset, dim=2).mean(1) * MM_PER_M
+
+
+class PosedErrors(NamedTuple):
+    """Of some people, one value each."""
+
+    mpjpe_mm: Float[Tensor, "B"]
+    pa_mpjpe_mm: Float[Tensor, "B"]
+    pve_mm: Float[Tensor, "B"]
+    """After moving both bodies to their root joints."""
+
+
+def posed_errors(found: Body, truth: Body) -> PosedErrors:
+    """All three of one body model's poses."""
+    joints, target = found.joints_m, truth.joints_m
+    return PosedErrors(
+        mpjpe_mm(joints, target),
+        pa_mpjpe_mm(joints, target),
+        pve_mm(found.vertices_m, truth.vertices_m, joints[:, 0], target[:, 0]),
+    )
 
 
 def pck(

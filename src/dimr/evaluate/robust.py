@@ -15,19 +15,18 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
+from jaxtyping import Bool, Float
 
 from dimr.body.model import BodyModel
-from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import MM_PER_M
-from dimr.image.crop import crop_picture, picture_to_tensor
+from dimr.evaluate.synthetic import View, view_of
+from dimr.image.crop import picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, mask_iuv, resize_iuv
 from dimr.surface.parts import DENSEPOSE_BACK_FRONT, NUM_PARTS
-from dimr.types import Iuv, Regression
+from dimr.types import Crop, Iuv, Regression
 
 SEEN_SHARE = 0.5
 """Share of a part's pixels in sight from which the joint that carries it is seen."""
@@ -206,7 +205,7 @@ def sample_distances(
 ) -> dict[str, SampleDistances]:
     """Errors of each joint of one test person under every damage, by model.
 
-    The crop is that of the true visible pixels, as in `dimr.evaluate.synthetic.sample_errors`.
+    The crop is that of the true visible pixels, as in `dimr.evaluate.synthetic.view_of`.
     Leakage is left out where nobody else is in the crop.
 
     Args:
@@ -220,10 +219,11 @@ def sample_distances(
     target = truth.joints_m - truth.joints_m[:, :1]
     found = {}
     for name, (stage1, stage2) in models.items():
-        crop = _crop(sample, stage1)
-        settings = _settings(damages, crop.others)
-        iuvs = [damaged(crop.iuv, crop.others, setting, seed) for setting in settings]
-        regression = _regress(crop, iuvs, stage1, stage2)
+        view = view_of(sample, stage1, "gt")
+        others = _others(sample, view.crop)
+        settings = _settings(damages, others)
+        iuvs = [damaged(view.iuv, others, setting, seed) for setting in settings]
+        regression = _regress(view, iuvs, stage2)
         joints = body(regression.rotmats, regression.betas).joints_m
         gap = joints - joints[:, :1] - target
         distance_mm = (torch.linalg.norm(gap, dim=2) * MM_PER_M).numpy()
@@ -235,26 +235,11 @@ def sample_distances(
     return found
 
 
-class _TrueCrop(NamedTuple):
-    picture: UInt8[np.ndarray, "S S 3"]
-    marker: Float[Tensor, "1 2 h w"]
-    iuv: Iuv
-    others: Iuv
-
-
-def _crop(sample: CropSample, stage1: Stage1) -> _TrueCrop:
-    size = (sample.image.shape[0], sample.image.shape[1])
-    iuv = resize_iuv(sample.iuv, size)
-    person_id, uv = sample.labels.person_id, sample.labels.uv
-    others = Iuv(person_id > 0, np.where((person_id > 0)[..., None], uv, np.float32(0)))
-    person = mask_to_detection(1.0, iuv.mask)
-    crop = stage1.refine_crop(person)
-    return _TrueCrop(
-        crop_picture(sample.image, crop),
-        stage1.marker(person, crop),
-        crop_iuv(iuv, crop),
-        crop_iuv(resize_iuv(others, size), crop),
-    )
+def _others(sample: CropSample, crop: Crop) -> Iuv:
+    """Everybody else in a crop."""
+    is_other = sample.labels.person_id > 0
+    others = Iuv(is_other, np.where(is_other[..., None], sample.labels.uv, np.float32(0)))
+    return crop_iuv(resize_iuv(others, (sample.image.shape[0], sample.image.shape[1])), crop)
 
 
 def _settings(damages: Mapping[str, Damage], others: Iuv) -> list[Setting]:
@@ -266,16 +251,15 @@ def _settings(damages: Mapping[str, Damage], others: Iuv) -> list[Setting]:
     ]
 
 
-def _regress(crop: _TrueCrop, iuvs: Sequence[Iuv], stage1: Stage1, stage2: Dimr) -> Regression:
+def _regress(view: View, iuvs: Sequence[Iuv], stage2: Dimr) -> Regression:
     """Stage 2 on one crop with many IUVs: what is seen of the picture stays the same."""
-    features = stage1.encode(crop.picture, crop.marker)
-    many = len(iuvs)
+    features, many = view.features, len(iuvs)
     pose = features.pose
     return stage2.regress_from(
         [each.expand(many, -1, -1, -1) for each in features.maps],
         torch.from_numpy(np.stack([iuv.mask for iuv in iuvs])),
         torch.from_numpy(np.stack([iuv.uv for iuv in iuvs])),
-        picture_to_tensor(crop.picture).expand(many, -1, -1, -1),
+        picture_to_tensor(view.picture).expand(many, -1, -1, -1),
         None if pose is None else pose.expand(many, -1, -1),
     )
 

@@ -15,7 +15,7 @@ from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import CropFeatures, Stage1
 from dimr.data.synthetic.people import CropSample
-from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
+from dimr.evaluate.errors import mpjpe_mm, posed_errors
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
@@ -182,14 +182,13 @@ def _errors(
 ) -> PersonErrors:
     found = body(regression.rotmats, regression.betas)
     truth = body(torch.from_numpy(sample.rotmats)[None], torch.from_numpy(sample.betas)[None])
-    joints, target = found.joints_m, truth.joints_m
-    vertices = found.vertices_m, truth.vertices_m
+    errors = posed_errors(found, truth)
     return PersonErrors(
         sample.visible_share,
         -float(sample.rotmats[0, 2, 2]),
-        float(mpjpe_mm(joints, target)),
-        float(pa_mpjpe_mm(joints, target)),
-        float(pve_mm(*vertices, joints[:, 0], target[:, 0])),
+        float(errors.mpjpe_mm),
+        float(errors.pa_mpjpe_mm),
+        float(errors.pve_mm),
         iou,
     )
 

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch.utils.data import Dataset
 
+from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, occlude
@@ -30,12 +31,11 @@ from dimr.evaluate.landmarks import LIMB_JOINTS, LIMB_LANDMARKS
 from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
 from dimr.image.crop import crop_picture, crop_to_norm, full_to_crop
 from dimr.image.load import load_picture
-from dimr.train.seen import CHUNK, Rows, SeenSamples, halve_pictures, stage1_hash, write_seen
-from dimr.train.stage2 import see
+from dimr.train.seen import CHUNK, Rows, SeenSamples, kept_of, stage1_hash, write_seen
 
 VIEWS = 2
 """Rows of each photograph: as it is, behind things."""
-MIRROR = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6])
+MIRROR = np.array(KEYPOINT_MIRROR["lsp14"][:12])
 """Of LSP's twelve limb joints."""
 SWAPPED = 0.6
 """Labels whose distance to the landmarks shrinks to less than this by a swap are swapped."""
@@ -43,12 +43,6 @@ SURE = 0.5
 """Mean visibility from which landmarks judge that."""
 LANDMARKS = np.array([LIMB_LANDMARKS[LIMB_JOINTS.index(joint)] for joint in LIMBS_OF_JOINTS])
 """Of BlazePose, in the order of LSP's limb joints."""
-BONES = (
-    (0, 1), (1, 2), (3, 4), (4, 5), (2, 3),  # legs
-    (6, 7), (7, 8), (9, 10), (10, 11), (8, 9),  # arms
-    (12, 13),  # neck and head
-)  # fmt: skip
-"""Between LSP's joints."""
 TRUNK = (2, 3, 9, 8)
 
 
@@ -69,7 +63,7 @@ def labels_mask(
     thick = max(1, round(rng.uniform(0.08, 0.16) * size))
     for place in places[known]:
         cv2.circle(mask, place.tolist(), thick // 2, 1, -1)
-    for start, end in BONES:
+    for start, end in LSP14_EDGES:
         if known[start] and known[end]:
             cv2.line(mask, places[start].tolist(), places[end].tolist(), 1, thick)
     if known[list(TRUNK)].all():
@@ -124,10 +118,7 @@ def photo_rows(
         batch = {
             name: torch.from_numpy(np.stack([view[name] for view in views])) for name in views[0]
         }
-        batch |= see(stage1, batch)
-        batch["image"] = halve_pictures(batch["image"])
-        del batch["marker"]
-        rows = {name: value.numpy() for name, value in batch.items()}
+        rows = {name: value.numpy() for name, value in kept_of(stage1, batch).items()}
         joints = [
             mend_sides(*each) for each in zip(rows.pop("limbs_norm"), rows["pose"], strict=True)
         ]

@@ -171,10 +171,16 @@ def seen_rows(
     for batch in loader:
         prefixes = ("", OCCLUDED) if samples.twins else ("",)
         for prefix in prefixes:
-            batch |= see(stage1, batch, prefix)
-            batch[prefix + "image"] = halve_pictures(batch[prefix + "image"])
-            del batch[prefix + "marker"]
+            batch = kept_of(stage1, batch, prefix)
         yield {name: value.numpy() for name, value in batch.items()}
+
+
+def kept_of(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """A batch with what stage 1 makes of it, without its marks, pictures at half their side."""
+    kept = batch | see(stage1, batch, prefix)
+    kept[prefix + "image"] = halve_pictures(kept[prefix + "image"])
+    del kept[prefix + "marker"]
+    return kept
 
 
 def halve_pictures(pictures: Tensor) -> Tensor:

@@ -7,23 +7,22 @@ costs minutes. Rows of Table 5 go on from the row `dimr` with occluded twins, as
 stage does, once without and once with L_sim.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dimr.body.model import BodyModel
 from dimr.data.synthetic.synthocc import SynthOcc
-from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm, pve_mm
+from dimr.evaluate.errors import PosedErrors, posed_errors
 from dimr.evaluate.synthetic import view_of
 from dimr.files import write_atomically
 from dimr.network.dimr import Dimr, HeadSize
@@ -109,14 +108,6 @@ Means = dict[str, dict[str, dict[str, float]]]
 """Kind of IUV -> subset (and `all`) -> measure -> mean over people."""
 
 
-class HeadErrors(NamedTuple):
-    """Of one head: errors of each test person by kind of IUV, in the order of `SynthOcc`."""
-
-    mpjpe_mm: Float[np.ndarray, "N"]
-    pa_mpjpe_mm: Float[np.ndarray, "N"]
-    pve_mm: Float[np.ndarray, "N"]
-
-
 class Study:
     """Trains and measures rows; what is done stays in the folder and is not done again.
 
@@ -134,7 +125,7 @@ class Study:
         if run.stage1 is None:
             raise ValueError("a study needs the weights of stage 1")
         self.run, self.body, self.atlas = run, body, atlas
-        self.budget, self.subsets = budget, tuple(subsets)
+        self.budget, self.subsets = budget, list(subsets)
         self.stage1 = load_stage1(run.stage1, body, atlas)
         self.shuffled = shuffled_atlas(atlas, SHUFFLE_SEED)
 
@@ -164,10 +155,10 @@ class Study:
                 return seen_rows(self.stage1, samples, first, count, self.run.workers)
 
             write_seen(self._seen(name), about, count, rows_from)
-        about = {"stage1": about["stage1"], "subsets": self.subsets}
-        about["per_subset"] = self.budget.per_subset
-        count = len(self.subsets) * self.budget.per_subset * len(KINDS)
-        write_seen(self._seen("test"), json.loads(json.dumps(about)), count, self._test_rows)
+        per_subset = self.budget.per_subset
+        about = {"stage1": about["stage1"], "subsets": self.subsets, "per_subset": per_subset}
+        count = len(self.subsets) * per_subset * len(KINDS)
+        write_seen(self._seen("test"), about, count, self._test_rows)
 
     def _claim_folder(self) -> None:
         path = self.run.folder / STUDY_FILE
@@ -203,23 +194,26 @@ class Study:
                     rows.setdefault(name, []).append(value)
             yield {name: np.stack(values) for name, values in rows.items()}
 
-    def errors(self, name: str, seed: int) -> dict[str, HeadErrors]:
+    def errors(self, name: str, seed: int) -> dict[str, PosedErrors]:
         """Errors of a row's head by kind of IUV, trained and measured if that is not done yet."""
         path = self.run.folder / "errors" / f"{name}-{seed}.npz"
         if not path.is_file():
             found = self._measure(self._head(name, seed), ROWS[name])
-            arrays = {
-                f"{kind}_{field}": values
-                for kind, each in found.items()
-                for field, values in each._asdict().items()
-            }
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial.npz")
-            np.savez(partial, **arrays)
-            partial.replace(path)
+            content = io.BytesIO()
+            np.savez(
+                content,
+                **{
+                    f"{kind}_{field}": values
+                    for kind, each in found.items()
+                    for field, values in each._asdict().items()
+                },
+            )
+            write_atomically(path, content.getvalue())
         with np.load(path) as saved:
             return {
-                kind: HeadErrors(*(saved[f"{kind}_{field}"] for field in HeadErrors._fields))
+                kind: PosedErrors(
+                    *(torch.from_numpy(saved[f"{kind}_{field}"]) for field in PosedErrors._fields)
+                )
                 for kind in KINDS
             }
 
@@ -236,7 +230,8 @@ class Study:
         torch.manual_seed(seed)
         model = new_stage2(row.variant, self.stage1.network.encoder, self.body, atlas, row.size)
         if row.goes_on:
-            model.load_state_dict(self._head("dimr", seed).state_dict())
+            self.errors("dimr", seed)  # trains it if that is not done yet
+            model.load_state_dict(self._best_state("dimr", seed))
         folder = self._run_folder(name, seed)
         steps = self.budget.steps_on if row.goes_on else self.budget.steps
         settings = LoopSettings(
@@ -259,7 +254,7 @@ class Study:
         )
         Console().print(f"{name}, seed {seed}")
         train(task, settings, folder)
-        model.load_state_dict(averaged_state(load_checkpoint(folder / BEST)))
+        model.load_state_dict(self._best_state(name, seed))
         if not row.shuffled:  # its map is no file that weights could be loaded with
             card = {"recipe": "study", "variant": row.variant, "row": name}
             card |= {"settings": asdict(settings), "budget": asdict(self.budget)}
@@ -268,25 +263,23 @@ class Study:
             shutil.copy(self.run.stage1 / STAGE1_FILE, folder / "weights")
         return model.eval()
 
+    def _best_state(self, name: str, seed: int) -> dict[str, Tensor]:
+        return averaged_state(load_checkpoint(self._run_folder(name, seed) / BEST))
+
     def _run_folder(self, name: str, seed: int) -> Path:
         return self.run.folder / "runs" / f"{name}-{seed}"
 
     @torch.inference_mode()
-    def _measure(self, model: Dimr, row: Row) -> dict[str, HeadErrors]:
-        found: dict[str, list[Tensor]] = {field: [] for field in HeadErrors._fields}
+    def _measure(self, model: Dimr, row: Row) -> dict[str, PosedErrors]:
+        batches = []
         for batch in DataLoader(SeenSamples(self._seen("test"), self._table(row)), batch_size=32):
             regression = regress_iuv(model, batch, batch["mask"], batch["uv"])
-            body = self.body(regression.rotmats, regression.betas)
-            truth = self.body(batch["rotmats"], batch["betas"])
-            joints, target = body.joints_m, truth.joints_m
-            found["mpjpe_mm"].append(mpjpe_mm(joints, target))
-            found["pa_mpjpe_mm"].append(pa_mpjpe_mm(joints, target))
-            roots = joints[:, 0], target[:, 0]
-            found["pve_mm"].append(pve_mm(body.vertices_m, truth.vertices_m, *roots))
-        errors = {name: torch.cat(values).numpy() for name, values in found.items()}
+            found = self.body(regression.rotmats, regression.betas)
+            batches.append(posed_errors(found, self.body(batch["rotmats"], batch["betas"])))
+        errors = [torch.cat(values) for values in zip(*batches, strict=True)]
         return {
-            kind: HeadErrors(**{name: values[row::2] for name, values in errors.items()})
-            for row, kind in enumerate(KINDS)
+            kind: PosedErrors(*(values[first :: len(KINDS)] for values in errors))
+            for first, kind in enumerate(KINDS)
         }
 
     def means(self, name: str, seed: int) -> Means:

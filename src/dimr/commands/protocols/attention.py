@@ -7,9 +7,9 @@ from dimr.commands.protocols.shared import (
     about,
     check_picture,
     chosen_subsets,
+    crops_of,
     iuv_kinds,
     number_text,
-    progress,
     sample_count,
 )
 
@@ -51,12 +51,10 @@ def attention(
     fixed = fixed_attention(model.stage2, weights)
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
     people: dict[str, list] = {kind: [] for kind in kinds}
-    for name in chosen:
-        for number in progress(range(count), name):
-            sample = benchmark.crop(name, number)
-            for kind in kinds:
-                one = person_attention(sample, model.stage1, model.stage2, model.atlas, kind)
-                people[kind].append(one)
+    for _, sample in crops_of(benchmark, chosen, count):
+        for kind in kinds:
+            one = person_attention(sample, model.stage1, model.stage2, model.atlas, kind)
+            people[kind].append(one)
 
     report = about("ATTENTION", weights, photos, count) | {"subsets": chosen}
     titles = {}

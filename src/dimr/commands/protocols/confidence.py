@@ -7,9 +7,9 @@ from dimr.commands.protocols.shared import (
     about,
     check_picture,
     chosen_subsets,
+    crops_of,
     iuv_kinds,
     number_text,
-    progress,
     sample_count,
 )
 
@@ -42,13 +42,11 @@ def confidence(
         raise ValueError(f"--weights: {weights} expects no errors, want weights that do")
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
     errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
-    for name in chosen:
-        for number in progress(range(count), name):
-            sample = benchmark.crop(name, number)
-            for kind in kinds:
-                regression = regress_view(view_of(sample, stage1, kind), stage2)
-                one = joint_errors(sample, regression, model.body)
-                errors[kind].setdefault(name, []).append(one)
+    for name, sample in crops_of(benchmark, chosen, count):
+        for kind in kinds:
+            regression = regress_view(view_of(sample, stage1, kind), stage2)
+            one = joint_errors(sample, regression, model.body)
+            errors[kind].setdefault(name, []).append(one)
 
     levels = [f"< {level:.0%}" for level in LEVELS]
     table = Table(

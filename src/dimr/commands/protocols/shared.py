@@ -1,8 +1,12 @@
 """What several protocols need: which samples, what a result depends on, how numbers look."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dimr.data.synthetic.people import CropSample
+    from dimr.data.synthetic.synthocc import SynthOcc
 
 
 def about(protocol: str, weights: str, photos: Path | None, count: int) -> dict[str, Any]:
@@ -60,6 +64,15 @@ def progress(numbers: range, name: str) -> Iterable[int]:
 
     bars = Console(stderr=True)
     return track(numbers, description=name, console=bars, disable=not bars.is_terminal)
+
+
+def crops_of(
+    benchmark: "SynthOcc", subsets: Sequence[str], count: int
+) -> "Iterator[tuple[str, CropSample]]":
+    """(subset, sample) of the first people of each subset, with a bar."""
+    for name in subsets:
+        for number in progress(range(count), name):
+            yield name, benchmark.crop(name, number)
 
 
 def number_text(value: float | None, name: str = "_mm") -> str:

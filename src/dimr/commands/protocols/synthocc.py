@@ -6,8 +6,8 @@ from typing import Any
 from dimr.commands.protocols.shared import (
     about,
     chosen_subsets,
+    crops_of,
     iuv_kinds,
-    progress,
     sample_count,
 )
 
@@ -38,13 +38,11 @@ def synthocc(
     better = model.refine if refine else None
     errors: dict[str, dict[str, list]] = {kind: {} for kind in kinds}
     joints_m = []
-    for name in chosen:
-        for number in progress(range(count), name):
-            sample = benchmark.crop(name, number)
-            joints_m.append(sample.joints_m)
-            one = sample_errors(sample, model.stage1, model.stage2, model.body, kinds, better)
-            for kind, values in one.items():
-                errors[kind].setdefault(name, []).append(values)
+    for name, sample in crops_of(benchmark, chosen, count):
+        joints_m.append(sample.joints_m)
+        one = sample_errors(sample, model.stage1, model.stage2, model.body, kinds, better)
+        for kind, values in one.items():
+            errors[kind].setdefault(name, []).append(values)
     blind = blind_mpjpe_mm(torch.from_numpy(np.stack(joints_m)))
 
     columns = ("MPJPE", "PA-MPJPE", "PVE", "mask IoU")

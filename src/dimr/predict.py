@@ -94,7 +94,7 @@ class Model:
         """One person; None if the second look finds nobody there."""
         crop = self.stage1.refine_crop(detection)
         cropped = crop_picture(picture, crop)
-        features = self.stage1.encode(cropped, self.stage1.marker(detection, crop))
+        features = self.stage1.see(picture, detection, crop)
         iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None

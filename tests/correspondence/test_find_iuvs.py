@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+import torch
 
+from dimr.correspondence.decode import SurfaceTable
+from dimr.correspondence.network import CorrespondenceMaps
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
-from dimr.types import Crop, Detection, Iuv
+from dimr.image.crop import crop_picture
+from dimr.types import Crop, Detection
 
 
 class Seeing(Stage1):
@@ -12,7 +16,12 @@ class Seeing(Stage1):
 
     def __init__(self) -> None:
         self.crop_size, self.margin = 32, 1.0
-        self.marked: list[Crop] = []
+        self.table = SurfaceTable(  # one texel of each part, all at the same point
+            np.append(0, np.arange(25)),
+            np.zeros((24, 3), np.float32),
+            np.stack([np.arange(24) / 32, np.full(24, 0.75)], axis=1).astype(np.float32),
+        )
+        self.asked: list[Detection] = []
 
     def find_people(self, picture: np.ndarray) -> list[Detection]:
         people = []
@@ -22,15 +31,20 @@ class Seeing(Stage1):
             people.append(mask_to_detection(score, mask))
         return people
 
-    def encode(self, picture: np.ndarray, marker):
-        assert picture.shape == (32, 32, 3)
+    def see(self, picture: np.ndarray, detection: Detection, crop: Crop):
+        self.asked.append(detection)
 
-    def marker(self, detection: Detection, crop: Crop):
-        self.marked.append(crop)
-
-    def refine(self, features) -> Iuv:
-        mask = np.full((16, 16), len(self.marked) == 1)
-        return Iuv(mask, np.where(mask[..., None], [0.25, 0.75], 0).astype(np.float32))
+    def decode(self, features) -> CorrespondenceMaps:
+        logit = 20.0 if len(self.asked) == 1 else -20.0
+        part = torch.zeros(1, 24, 16, 16)
+        part[:, 8] = 20
+        return CorrespondenceMaps(
+            torch.full((1, 16, 16), logit),
+            part,
+            torch.zeros(1, 24, 3, 16, 16),
+            torch.zeros(1, 8, 8),
+            torch.zeros(1, 2, 8, 8),
+        )
 
 
 def test_find_iuvs_lays_the_second_look_back_onto_the_picture():
@@ -41,6 +55,33 @@ def test_find_iuvs_lays_the_second_look_back_onto_the_picture():
     full = window.to_picture((100, 70))
     np.testing.assert_array_equal(full.mask, expected)
     np.testing.assert_allclose(full.uv[expected], [(0.25, 0.75)] * 400)
+    assert full.confidence[expected] == pytest.approx(1, abs=1e-3)
+
+
+def test_outlines_are_finer_than_the_cells_they_come_from():
+    """A triangle whose crop has 16 cells for 64 pixels: the mark's edge decides where in a cell
+    the outline lies, the cell's probability whether it is the person's at all."""
+    stage1 = Seeing()
+    y, x = np.mgrid[:70, :100]
+    mask = (x - 10 <= y - 3) & (x >= 10) & (y >= 3) & (y < 67)
+    detection = mask_to_detection(0.9, mask)
+    identity = np.array([[1.0, 0, 0], [0, 1, 0]])
+    stage1.decode = lambda features: _cells_of(stage1, mask, detection)
+    fine = stage1.look_again(np.zeros((70, 100, 3), np.uint8), detection, identity, (70, 100))
+    assert (fine.mask & mask).sum() > 0.97 * (fine.mask | mask).sum()
+    half = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
+    small = stage1.look_again(np.zeros((70, 100, 3), np.uint8), detection, half, (35, 50))
+    np.testing.assert_array_equal(small.uv[20, 8], [0.25, 0.75])
+    assert abs(small.mask.sum() - fine.mask.sum() / 4) < 0.05 * small.mask.sum()
+
+
+def _cells_of(stage1: Seeing, mask: np.ndarray, detection: Detection) -> CorrespondenceMaps:
+    """Whole cells: the person's if half of their pixels are."""
+    maps = Seeing.decode(stage1, None)
+    crop = stage1.refine_crop(detection)
+    own = Crop(crop.centre_px, crop.side_px, 16)
+    share = torch.from_numpy(crop_picture(mask.astype(np.float32), own))
+    return maps._replace(person=torch.where(share > 0.5, 20.0, -20.0)[None])
 
 
 class Crowd(Stage1):
@@ -87,7 +128,7 @@ def picture_mask(left: int, right: int) -> np.ndarray:
 
 def test_people_whom_nobody_confirms_count_if_the_first_pass_is_sure(monkeypatch):
     first = mask_to_detection(0.95, picture_mask(0, 22))
-    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *looked: first)
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *looked, **how: first)
     found = Crowd((0.9, 0.8, SURE - 0.01)).find_people(np.zeros((70, 100, 3), np.uint8))
     assert [person.score for person in found] == [0.95, UNCONFIRMED * 0.8]
     assert found[1].box_px[0] == 29.5  # the second candidate
@@ -99,7 +140,7 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
         for score, columns in ((0.95, (0, 22)), (0.7, (31, 52)))
     )
 
-    def confirm(network, picture, window, known=None):
+    def confirm(network, picture, window, known=None, turn=True):
         if known is None:
             return first
         np.testing.assert_array_equal(known, first.mask)

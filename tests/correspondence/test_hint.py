@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from dimr.correspondence.hint import (
+    CIRCLE,
     GREY,
     LIMBS,
     THICKNESS,
@@ -13,7 +14,9 @@ from dimr.encoder.blazepose import BlazePose
 
 
 class Seer(BlazePose):
-    """Sees every landmark at pixel (64, 192) of 256, a metre to the right."""
+    """Sees every landmark at (64, 192) of 256 pixels but the circle, a metre to the right."""
+
+    CIRCLE_PX = (64.0, 64.0)
 
     def __init__(self):
         torch.nn.Module.__init__(self)
@@ -23,23 +26,63 @@ class Seer(BlazePose):
         assert image.shape[-2:] == (256, 256)
         self.looked_at.append(image)
         landmarks = torch.tensor([64.0, 192.0, -32.0, 20.0, -20.0]).repeat(len(image), 39, 1)
+        landmarks[:, CIRCLE, :2] = torch.tensor(self.CIRCLE_PX)
         world = torch.tensor([1.0, 0.0, 0.0]).repeat(len(image), 39, 1)
         return landmarks, world, torch.ones(len(image))
 
 
+class Sideways(Seer):
+    """The body's top lies to the right."""
+
+    CIRCLE_PX = (192.0, 192.0)
+
+
+class Blind(Seer):
+    """All landmarks lie on one spot: no window to look at again."""
+
+    CIRCLE_PX = (64.0, 192.0)
+
+
 def test_landmarks_are_crop_normalised_whatever_the_size():
     for size in (192, 256):
-        pose = look_at_pose(Seer(), torch.zeros(2, 3, size, size))
+        pose = look_at_pose(Blind(), torch.zeros(2, 3, size, size))
         wanted = torch.tensor([-0.5, 0.5, -0.25, 1.0, 0.0, 1.0, 0.0, 0.0])
         torch.testing.assert_close(pose[1, 7], wanted, atol=1e-6, rtol=0)
 
 
+def test_the_second_look_is_at_the_body_and_speaks_of_the_crop():
+    # hips at (-0.5, 0.5), radius 1: the window reaches 1.25 around them, and sees them at
+    # (-0.5, 0.5) of itself again
+    pose = look_at_pose(Seer(), torch.zeros(1, 3, 64, 64))
+    wanted = torch.tensor([-0.5 - 0.625, 0.5 + 0.625, -0.25 * 1.25, 1.0, 0.0, 1.0, 0.0, 0.0])
+    torch.testing.assert_close(pose[0, 7], wanted, atol=1e-5, rtol=0)
+
+
+def test_the_second_look_turns_what_it_sees_back():
+    # the window's up is the crop's right: its x axis is the crop's y axis
+    pose = look_at_pose(Sideways(), torch.zeros(1, 3, 64, 64))
+    wanted = torch.tensor([-0.5 - 0.625, 0.5 - 0.625, -0.25 * 1.25, 1.0, 0.0, 0.0, 1.0, 0.0])
+    torch.testing.assert_close(pose[0, 7], wanted, atol=1e-5, rtol=0)
+
+
+def test_the_first_look_is_upright_if_it_is_known_how():
+    image = torch.zeros(2, 3, 64, 64)
+    image[..., 32:] = 1  # the right half, whence the body's top lies
+    seer = Blind()
+    pose = look_at_pose(seer, image, angle_rad=torch.tensor([torch.pi / 2, 0.0]))
+    turned, upright = seer.looked_at[0]
+    assert (turned[:, 8:120, 8:-8] == 1).all() and not turned[:, 136:].any()
+    assert (upright[:, 8:-8, 136:-8] == 1).all() and not upright[..., :120].any()
+    torch.testing.assert_close(pose[0, 7, 5:], torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(pose[1, 7, 5:], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6, rtol=0)
+
+
 def test_the_others_are_grey_when_it_looks():
-    seer, others = Seer(), torch.zeros(1, 1, 128, 128)
+    seer, others = Blind(), torch.zeros(1, 1, 128, 128)
     others[..., 64:] = 1  # the right half
     look_at_pose(seer, torch.ones(1, 3, 256, 256), others)
-    (seen,) = seer.looked_at
-    assert (seen[..., :128] == 1).all() and (seen[..., 128:] == GREY).all()
+    seen = seer.looked_at[0]
+    assert (seen[..., :128] > 0.999).all() and ((seen[..., 128:] - GREY).abs() < 1e-3).all()
 
 
 class TestStickFigure:

@@ -6,14 +6,13 @@ import pytest
 
 from dimr.correspondence.iuv_window import (
     IuvWindow,
-    crop_to_window,
+    crop_region,
     iuv_to_window,
     read_windows,
     windows_bytes,
 )
-from dimr.image.crop import crop_matrix
+from dimr.image.crop import full_to_crop
 from dimr.surface.atlas import Atlas, load_atlas
-from dimr.surface.iuv import warp_iuv
 from dimr.types import Crop, Iuv
 
 SIZE = (7, 5)
@@ -70,22 +69,21 @@ class TestWindow:
                 wrong()
 
 
-class TestCrop:
+class TestCropRegion:
     @pytest.mark.parametrize(
         "crop", [Crop((20.0, 14.0), 24.0, 16, 0.4), Crop((2.0, 30.0), 30.0, 16)]
     )
-    def test_same_as_warping_onto_the_whole_picture(self, crop):
-        draw = np.random.default_rng(3)
-        mask = draw.random((16, 16)) < 0.7
-        iuv = Iuv(mask, (draw.random((16, 16, 2)) * mask[..., None]).astype(np.float32))
-        back = np.linalg.inv(np.vstack([crop_matrix(crop), [0, 0, 1]]))[:2]
-        expected = warp_iuv(iuv, back, (36, 40))
-        full = crop_to_window(iuv, crop, (40, 36), 0.7).to_picture((40, 36))
-        assert np.array_equal(full.mask, expected.mask) and np.array_equal(full.uv, expected.uv)
+    def test_holds_every_pixel_that_the_crop_shows(self, crop):
+        (x0, y0), (x1, y1) = crop_region(crop, (40, 36))
+        y, x = np.mgrid[:36, :40]
+        place = full_to_crop(crop, np.stack([x, y], axis=2).astype(float))
+        shown = ((place >= -0.5) & (place < 15.5)).all(2)
+        assert not np.delete(shown, np.s_[y0:y1], axis=0).any()
+        assert not np.delete(shown, np.s_[x0:x1], axis=1).any()
+        assert (x1 - x0) * (y1 - y0) < 40 * 36
 
-    def test_nothing_in_the_picture(self):
-        iuv = Iuv(np.ones((4, 4), bool), np.zeros((4, 4, 2), np.float32))
-        assert crop_to_window(iuv, Crop((-50.0, 5.0), 8.0, 4), (20, 20), 1.0) is None
+    def test_beside_the_picture_one_pixel_is_left(self):
+        assert crop_region(Crop((-50.0, 5.0), 8.0, 4), (20, 20)) == ((0, 0), (1, 11))
 
 
 class TestFile:

@@ -6,7 +6,8 @@ photographs of single people: given a window it knows whether somebody is there,
 lies, and the body's outline. In a crowd it sees the most prominent person, so those who are known
 already are greyed out while it looks for others. Windows are moved the way MediaPipe tracks
 people: two auxiliary landmarks, the middle of the hips and a point on the circle around the whole
-body, give the next window's place, size and rotation.
+body, give the next window's place, size and rotation. People who lie or stand on their hands are
+found by turning the first window.
 """
 
 from dataclasses import replace
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from dimr.correspondence.hint import GREY
+from dimr.correspondence.hint import CIRCLE, GREY, HIPS, WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import (
@@ -37,9 +38,12 @@ SURE = 0.9
 """Presence from which, at both looks, the landmarks themselves are believed."""
 SAME_PERSON = 0.5
 """Mask IoU from which two people are one."""
-HIPS, CIRCLE = 33, 34
-"""The auxiliary landmarks."""
-WINDOW_MARGIN = 1.25
+TURNS_RAD = (0.0, np.pi / 2, -np.pi / 2, np.pi)
+"""Rotations of the first window, tried until somebody is there."""
+CERTAIN = 0.97
+"""Presence below which a window that was turned shows nobody."""
+TURNED_LOOKS = 3
+"""At a window that was turned; others get two."""
 
 
 def next_window(landmarks_px: Float[np.ndarray, "39 5"], window: Crop) -> Crop | None:
@@ -88,6 +92,7 @@ def find_pose(
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     others: Bool[np.ndarray, "H W"] | None = None,
+    angle_rad: float = 0.0,
 ) -> Float[Tensor, "39 8"] | None:
     """Landmarks of the person in a window, of two looks; None unless both are sure.
 
@@ -99,9 +104,11 @@ def find_pose(
         picture: RGB.
         window: where to look first, and whose coordinates are used.
         others: pixels of people who are not looked for.
+        angle_rad: how far the person is turned, clockwise from upright in the window.
     """
     picture = grey_others(picture, others)
-    moved = track(network, picture, replace(window, size=LANDMARK_SIZE), SURE)
+    first = replace(window, size=LANDMARK_SIZE, angle_rad=window.angle_rad + angle_rad)
+    moved = track(network, picture, first, SURE)
     if moved is None:
         return None
     landmarks_px, world_m, presence = glance(network, picture, moved)
@@ -141,27 +148,37 @@ def confirm(
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     known: Bool[np.ndarray, "H W"] | None = None,
+    turn: bool = True,
 ) -> Detection | None:
-    """The person in a window, or None. Two looks; the second decides.
+    """The person in a window, or None.
 
     Args:
         network: the original one.
         picture: RGB.
         window: where to look first.
         known: pixels of people who are not looked for.
+        turn: whether to look for people who lie or stand on their hands, too. There must be a
+            reason to: the network sees them in things.
     """
     picture = grey_others(picture, known)
-    moved = track(network, picture, window)
-    if moved is None:
-        return None
-    second = look(network, picture, moved)
-    presence = float(second.presence[0])
-    if presence < PRESENT:
-        return None
-    probability = torch.sigmoid(second.mask_logits[0, 0]).cpu().numpy()
-    size = picture.shape[1], picture.shape[0]
-    mask = uncrop_picture(probability, moved, size) > 0.5
-    return mask_to_detection(presence, mask) if mask.any() else None
+    for turn_rad in TURNS_RAD if turn else TURNS_RAD[:1]:
+        looks, least = (TURNED_LOOKS, CERTAIN) if turn_rad else (2, PRESENT)
+        moved = replace(window, angle_rad=window.angle_rad + turn_rad)
+        for _ in range(looks - 1):
+            moved = None if moved is None else track(network, picture, moved)
+        if moved is None:
+            continue
+        last = look(network, picture, moved)
+        presence = float(last.presence[0])
+        if presence < least:
+            continue
+        probability = torch.sigmoid(last.mask_logits[0, 0]).cpu().numpy()
+        size = picture.shape[1], picture.shape[0]
+        mask = uncrop_picture(probability, moved, size) > 0.5
+        if mask.any():
+            found = mask_to_detection(presence, mask)
+            return found._replace(angle_rad=moved.angle_rad) if turn_rad else found
+    return None
 
 
 def distinct_people(found: list[Detection]) -> list[Detection]:

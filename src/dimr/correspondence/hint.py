@@ -28,29 +28,81 @@ LIMB_VALUES = 3
 THICKNESS = 0.3
 """Standard deviation of a limb's profile, as a share of the trunk's length."""
 GREY = 0.5
+HIPS, CIRCLE = 33, 34
+"""Auxiliary landmarks: the middle of the hips, and a point on the circle around the whole body."""
+WINDOW_MARGIN = 1.25
+"""Half the side of the next window as a multiple of that circle's radius."""
+LOOKS = 2
+"""The window of each look but the first fits the body that the look before saw."""
+SMALLEST_RADIUS = 0.05
+"""Of a body that is looked at once more, in crop-normalised coordinates."""
 
 
 def look_at_pose(
     network: BlazePose,
     image: Float[Tensor, "B 3 S S"],
     others: Float[Tensor, "B 1 h w"] | None = None,
+    angle_rad: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, "B 39 8"]:
     """x, y, z in crop-normalised coordinates, visibility, presence, and x, y, z in metres.
+
+    The first look is at the crop, upright as far as that is known; the next one at the upright
+    window around the body that it saw, as MediaPipe tracks people from frame to frame.
 
     Args:
         network: the original one.
         image: crops.
         others: where people are who are not meant.
+        angle_rad: how far people are turned, clockwise from upright; None: not at all.
     """
     if others is not None:
         image = grey_out(image, others)
-    if image.shape[-1] != LANDMARK_SIZE:
-        image = functional.interpolate(image, (LANDMARK_SIZE, LANDMARK_SIZE), mode="bilinear")
-    landmarks_px, world_m, _ = network.find_landmarks(image)
+    angle_rad = image.new_zeros(len(image)) if angle_rad is None else angle_rad.to(image)
+    pose = _look(network, image, image.new_zeros(len(image), 2), rotations(angle_rad))
+    for _ in range(LOOKS - 1):
+        middle = pose[:, HIPS, :2]
+        upwards = pose[:, CIRCLE, :2] - middle
+        radius = upwards.norm(dim=1)
+        worth = radius >= SMALLEST_RADIUS
+        half = WINDOW_MARGIN * torch.where(worth, radius, 1.0)[:, None, None]
+        axes = half * rotations(torch.atan2(upwards[:, 0], -upwards[:, 1]))
+        again = _look(network, image, middle, axes)
+        pose = torch.where(worth[:, None, None], again, pose)
+    return pose
+
+
+def rotations(angle_rad: Float[Tensor, "B"]) -> Float[Tensor, "B 2 2"]:
+    """Axes of windows that are turned by angles."""
+    cos, sin = angle_rad.cos(), angle_rad.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
+
+
+def _look(
+    network: BlazePose,
+    image: Float[Tensor, "B 3 S S"],
+    middle: Float[Tensor, "B 2"],
+    axes: Float[Tensor, "B 2 2"],
+) -> Float[Tensor, "B 39 8"]:
+    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops."""
+    affine = torch.cat([axes, middle[..., None]], dim=2)
+    size = [len(image), 3, LANDMARK_SIZE, LANDMARK_SIZE]
+    grid = functional.affine_grid(affine, size, align_corners=False).to(image.dtype)
+    window = functional.grid_sample(image, grid, align_corners=False)
+    landmarks_px, world_m, _ = network.find_landmarks(window)
     place = landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
     place = place - place.new_tensor([1.0, 1.0, 0.0])
-    sure = landmarks_px[..., 3:].float().sigmoid()
-    return torch.cat([place, sure, world_m.float()], dim=-1)
+    half = axes[:, :, 0].norm(dim=1)[:, None, None]
+    turn = (axes / half).mT
+    return torch.cat(
+        [
+            middle[:, None] + place[..., :2] @ axes.mT,
+            place[..., 2:] * half,
+            landmarks_px[..., 3:].float().sigmoid(),
+            world_m[..., :2].float() @ turn,
+            world_m[..., 2:].float(),
+        ],
+        dim=-1,
+    )
 
 
 def grey_out(

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dimr.image.crop import crop_matrix, crop_to_full
+from dimr.image.crop import crop_to_full
 from dimr.surface.atlas import Atlas
-from dimr.surface.iuv import warp_iuv
 from dimr.surface.npz import MAX_BYTES, array_names, read_arrays
 from dimr.types import Crop, Iuv
 
@@ -69,40 +68,29 @@ class IuvWindow:
         )
 
 
-def iuv_to_window(iuv: Iuv, score: float = 1.0) -> IuvWindow:
-    """Cuts a picture's IUV to the person's visible pixels."""
+def iuv_to_window(iuv: Iuv, score: float = 1.0, corner_px: tuple[int, int] = (0, 0)) -> IuvWindow:
+    """Cuts an IUV, whose first pixel is `corner_px` of the picture, to the visible pixels."""
     rows, cols = np.nonzero(iuv.mask.any(1))[0], np.nonzero(iuv.mask.any(0))[0]
     if len(rows) == 0:
         raise ValueError("iuv: no visible pixel")
     cut = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
     confidence = None if iuv.confidence is None else iuv.confidence[cut]
-    return IuvWindow(
-        Iuv(iuv.mask[cut], iuv.uv[cut], confidence), (int(cols[0]), int(rows[0])), score
-    )
+    corner = int(cols[0]) + corner_px[0], int(rows[0]) + corner_px[1]
+    return IuvWindow(Iuv(iuv.mask[cut], iuv.uv[cut], confidence), corner, score)
 
 
-def crop_to_window(
-    iuv: Iuv, crop: Crop, picture_size: tuple[int, int], score: float
-) -> IuvWindow | None:
-    """A crop's IUV in pixels of the picture (width, height); None if nothing of it is in there."""
-    rows, cols = iuv.mask.shape
-    own = Crop(crop.centre_px, crop.side_px, rows, crop.angle_rad)
-    edges = np.array([(-1, -1), (cols, -1), (-1, rows), (cols, rows)], np.float64)
-    corners = crop_to_full(own, edges)
+def crop_region(
+    crop: Crop, picture_size: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels (x, y) of a picture (width, height) that a crop may show: from the first, below the
+    second. There is at least one, if only the nearest.
+    """
+    edges = np.array([(-1, -1), (crop.size, -1), (-1, crop.size), (crop.size, crop.size)], float)
+    corners = crop_to_full(crop, edges)
     limit = np.array(picture_size)
-    low = np.clip(np.floor(corners.min(0)), 0, limit).astype(int)
-    high = np.clip(np.ceil(corners.max(0)) + 1, 0, limit).astype(int)
-    if not (high > low).all():
-        return None
-    matrix = np.linalg.inv(np.vstack([crop_matrix(own), [0, 0, 1]]))[:2]
-    matrix[:, 2] -= low
-    width, height = (high - low).tolist()
-    there = warp_iuv(iuv, matrix, (height, width))
-    if not there.mask.any():
-        return None
-    cut = iuv_to_window(there, score)
-    x, y = cut.corner_px
-    return IuvWindow(cut.iuv, (x + int(low[0]), y + int(low[1])), score)
+    low = np.clip(np.floor(corners.min(0)), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(0)) + 1, low + 1, limit).astype(int)
+    return tuple(low.tolist()), tuple(high.tolist())
 
 
 def windows_bytes(

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dimr.image.crop import mask_box_px
 from dimr.types import Detection
 
 MIN_CENTRE = 0.15
@@ -110,6 +111,4 @@ def mark_others(people: list[Detection]) -> list[Detection]:
 
 def mask_to_detection(score: float, mask: Bool[np.ndarray, "H W"]) -> Detection:
     """Detection of a full-picture mask; the box reaches the outer edges of its pixels."""
-    rows, cols = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    box = np.array([cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5], np.float32)
-    return Detection(box, score, mask)
+    return Detection(mask_box_px(mask), score, mask)

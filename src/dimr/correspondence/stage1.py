@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -17,7 +18,7 @@ from dimr.correspondence.confirm import (
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
-from dimr.correspondence.iuv_window import IuvWindow, crop_to_window
+from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -34,11 +35,13 @@ from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, Pyramid
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
+    crop_matrix,
     crop_picture,
     picture_centre_px,
     picture_to_tensor,
     uncrop_picture,
 )
+from dimr.surface.iuv import mask_iuv, warp_iuv
 from dimr.types import Crop, Detection, Iuv
 
 SURE = 0.5
@@ -106,21 +109,34 @@ class Stage1:
         """Where the network's weights are."""
         return next(self.network.parameters()).device
 
+    def see(
+        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
+    ) -> CropFeatures:
+        """`encode` for somebody's crop of the whole picture."""
+        marker = self.marker(detection, crop)
+        return self.encode(crop_picture(picture, crop), marker, detection.angle_rad)
+
     @torch.inference_mode()
     def encode(
-        self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[Tensor, "1 2 h w"]
+        self,
+        picture: UInt8[np.ndarray, "S S 3"],
+        marker: Float[Tensor, "1 2 h w"],
+        angle_rad: float = 0.0,
     ) -> CropFeatures:
-        """What is seen on a crop: the pass that both stages share."""
-        return self.features(picture_to_tensor(picture), marker)
+        """What is seen on a crop: the pass that both stages share; `angle_rad` of `Detection`."""
+        return self.features(picture_to_tensor(picture), marker, torch.tensor([angle_rad]))
 
     def features(
-        self, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+        self,
+        image: Float[Tensor, "B 3 S S"],
+        marker: Float[Tensor, "B 2 h w"],
+        angle_rad: Float[Tensor, "B"] | None = None,
     ) -> CropFeatures:
         """`encode` for a batch."""
         image, marker = image.to(self.device), marker.to(self.device)
         pose = None
         if self.confirmer is not None:
-            pose = look_at_pose(self.confirmer, image, marker[:, 1:])
+            pose = look_at_pose(self.confirmer, image, marker[:, 1:], angle_rad)
         return CropFeatures(self.network.encoder.features(image), marker, pose)
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
@@ -143,11 +159,10 @@ class Stage1:
         if self.confirmer is None:
             return self._divide(picture, candidates, everyone)
         # A close-up fills the picture, and the first pass may see only a part of it.
-        windows = [replace(window, size=LANDMARK_SIZE)]
-        windows += [
-            box_to_crop(person.box_px, LANDMARK_SIZE, self.margin) for person in candidates
-        ]
-        looks = [confirm(self.confirmer, picture, each) for each in windows]
+        looks = [confirm(self.confirmer, picture, replace(window, size=LANDMARK_SIZE), turn=False)]
+        for person in candidates:
+            window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
+            looks.append(confirm(self.confirmer, picture, window))
         found = distinct_people([person for person in looks if person is not None])
         # In a crowd every look may end at the same person: grey out whom we know and look again.
         # Whoever is not seen then counts if the first pass is sure.
@@ -156,7 +171,7 @@ class Stage1:
                 continue
             window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
             known = np.any([other.mask for other in found], axis=0) & ~person.mask
-            again = confirm(self.confirmer, picture, window, known) if found else None
+            again = confirm(self.confirmer, picture, window, known, turn=False) if found else None
             if again is not None and all(
                 overlap(again.mask, other.mask) < SAME_PERSON for other in found
             ):
@@ -189,15 +204,16 @@ class Stage1:
             if left.sum() < SAME_PERSON * person.mask.sum():
                 continue
             others = claimed if person.others is None else claimed | (person.others & ~left)
-            mask = self._outline(picture, person.score, left, others) & ~claimed
+            mask = self._outline(picture, person.angle_rad, left, others) & ~claimed
             if mask.any():
-                divided.append(mask_to_detection(person.score, largest_pieces(mask)))
+                piece = mask_to_detection(person.score, largest_pieces(mask))
+                divided.append(piece._replace(angle_rad=person.angle_rad))
                 claimed |= divided[-1].mask
         for _ in range(MOST_HIDDEN):
             piece = self._hidden_piece(divided, everyone, claimed, reach)
             if piece is None:
                 break
-            mask = self._outline(picture, UNEXPLAINED, piece, claimed) & ~claimed
+            mask = self._outline(picture, 0.0, piece, claimed) & ~claimed
             mask = largest_pieces(mask) if mask.any() else piece
             divided.append(mask_to_detection(UNEXPLAINED, mask))
             claimed = claimed | mask | piece
@@ -216,14 +232,14 @@ class Stage1:
     def _outline(
         self,
         picture: UInt8[np.ndarray, "H W 3"],
-        score: float,
+        angle_rad: float,
         mask: Bool[np.ndarray, "H W"],
         others: Bool[np.ndarray, "H W"],
     ) -> Bool[np.ndarray, "H W"]:
         """What the second pass makes of a mark, in pixels of the picture."""
-        detection = mask_to_detection(score, mask)._replace(others=others)
+        detection = mask_to_detection(1.0, mask)._replace(others=others, angle_rad=angle_rad)
         crop = self.refine_crop(detection)
-        features = self.encode(crop_picture(picture, crop), self.marker(detection, crop))
+        features = self.see(picture, detection, crop)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
         return uncrop_picture(person, crop, (picture.shape[1], picture.shape[0])) > 0.5
 
@@ -273,24 +289,51 @@ class Stage1:
         """What the original network is sure of about somebody; see `confirm.find_pose`."""
         if self.confirmer is None:
             return None
-        return find_pose(self.confirmer, picture, crop, detection.others)
+        return find_pose(self.confirmer, picture, crop, detection.others, detection.angle_rad)
 
+    @torch.inference_mode()
     def look_again(
-        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection
-    ) -> tuple[Crop, Iuv]:
-        """The second pass on somebody whom the first one found."""
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        detection: Detection,
+        matrix: Float[np.ndarray, "2 3"],
+        size: tuple[int, int],
+    ) -> Iuv:
+        """The second pass on somebody, on other pixels than those of the crop.
+
+        A pixel's surface point is that of the crop's cell around it; its being the person's is
+        blended as in `refine`, between the cells, and with a mark that is as fine as the picture.
+
+        Args:
+            picture: the whole one.
+            detection: who is meant.
+            matrix: takes pixels of the picture to the wanted ones.
+            size: (height, width) of the wanted ones.
+        """
         crop = self.refine_crop(detection)
-        features = self.encode(crop_picture(picture, crop), self.marker(detection, crop))
-        return crop, self.refine(features)
+        maps = self.decode(self.see(picture, detection, crop))
+        person, part, position_m = _answer(maps)
+        cells = embedding_to_iuv(person, part, position_m, self.table, threshold=-1.0)
+        own = Crop(crop.centre_px, crop.side_px, len(person), crop.angle_rad)
+        from_cells = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(
+            np.vstack([crop_matrix(own), [0, 0, 1]])
+        )
+        height, width = size
+        outline = (1 - MARK_TRUST) * cv2.warpAffine(person, from_cells[:2], (width, height))
+        mark = cv2.warpAffine(detection.mask.astype(np.float32), matrix, (width, height))
+        return mask_iuv(warp_iuv(cells, from_cells[:2], size), outline + MARK_TRUST * mark > 0.5)
 
     def find_iuvs(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
         """Both passes: everybody's visible surface in pixels of the picture, best first."""
         found = []
         for person in self.find_people(picture):
-            crop, iuv = self.look_again(picture, person)
             size = picture.shape[1], picture.shape[0]
-            found.append(crop_to_window(iuv, crop, size, person.score))
-        return [window for window in found if window is not None]
+            low, high = crop_region(self.refine_crop(person), size)
+            matrix = np.array([[1.0, 0, -low[0]], [0, 1, -low[1]]])
+            iuv = self.look_again(picture, person, matrix, (high[1] - low[1], high[0] - low[0]))
+            if iuv.mask.any():
+                found.append(iuv_to_window(iuv, person.score, low))
+        return found
 
     @torch.inference_mode()
     def refine(self, features: CropFeatures) -> Iuv:
@@ -299,11 +342,18 @@ class Stage1:
         Whether a pixel is the person's, the mark says, too: the outline that it mostly is comes
         from a network that learnt from photographs.
         """
-        maps = self.decode(features)
-        person = torch.lerp(maps.person[0].sigmoid(), features.marker[0, 0], MARK_TRUST)
-        return embedding_to_iuv(
-            person.cpu().numpy(),
-            maps.part[0].softmax(0).cpu().numpy(),
-            maps.position_m[0].cpu().numpy(),
-            self.table,
-        )
+        person, part, position_m = _answer(self.decode(features))
+        mark = features.marker[0, 0].cpu().numpy()
+        person = (1 - MARK_TRUST) * person + MARK_TRUST * mark
+        return embedding_to_iuv(person, part, position_m, self.table)
+
+
+def _answer(maps: CorrespondenceMaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of one crop: probabilities of the person and of the parts, positions given the part."""
+    person, part = maps.person[0].sigmoid(), maps.part[0].softmax(0)
+    position_m = maps.position_m[0]
+    return (
+        person.float().cpu().numpy(),
+        part.float().cpu().numpy(),
+        position_m.float().cpu().numpy(),
+    )

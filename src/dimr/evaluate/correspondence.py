@@ -15,11 +15,9 @@ from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.samples import CropSample, SceneSample
 from dimr.evaluate.geodesic import Geodesics, geodesic_point_similarity
 from dimr.evaluate.synthetic import mask_iou
-from dimr.image.crop import crop_matrix
 from dimr.surface.atlas import Atlas
-from dimr.surface.iuv import warp_iuv
 from dimr.surface.parts import TORSO, compare_sides
-from dimr.types import Crop, Detection, Iuv
+from dimr.types import Detection, Iuv
 
 RIGHT_M = 0.05
 """A pixel is right when its surface point is at most this far from the true one, on the skin."""
@@ -67,7 +65,7 @@ def look_at(
     detection: Detection,
     size: tuple[int, int],
 ) -> Iuv:
-    """Stage 1's second look at somebody, carried back to the picture.
+    """Stage 1's second look at somebody, in pixels of the picture or of a reduction of it.
 
     Args:
         stage1: as shipped or trained.
@@ -75,12 +73,9 @@ def look_at(
         detection: who is meant.
         size: (height, width) of the result, a whole fraction of the picture's.
     """
-    crop, iuv = stage1.look_again(picture, detection)
-    window = Crop(crop.centre_px, crop.side_px, len(iuv.mask), crop.angle_rad)
-    stride = picture.shape[0] / size[0]
-    to_full = np.linalg.inv(np.vstack([crop_matrix(window), [0, 0, 1]]))[:2]
-    to_full[:, 2] -= (stride - 1) / 2
-    return warp_iuv(iuv, to_full / stride, size)
+    shrink = size[0] / picture.shape[0]
+    matrix = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]])
+    return stage1.look_again(picture, detection, matrix, size)
 
 
 def score_crop(

@@ -170,6 +170,22 @@ def _share(values: Bool[np.ndarray, "N"]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
+def street_numbers(folder: Path, validation: bool = True) -> list[str]:
+    """Numbers of the street photographs for validation, or of all others.
+
+    Raises:
+        ValueError: no such photo is there.
+    """
+    numbers = sorted(
+        path.stem
+        for path in (folder / "mask").glob("*.png")
+        if path.stem.isdigit() and (int(path.stem) % EVERY == VALIDATION) == validation
+    )
+    if not numbers:
+        raise ValueError(f"street: {folder} has no photos of that kind with masks mask/ID.png")
+    return numbers
+
+
 def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict[str, float | int]:
     """Mask IoU of the surest person on photos of one person (Clothing Co-Parsing's crops).
 
@@ -181,13 +197,7 @@ def score_street(folder: Path, stage1: Stage1, limit: int | None = None) -> dict
     Raises:
         ValueError: no such photo is there.
     """
-    numbers = sorted(
-        path.stem
-        for path in (folder / "mask").glob("*.png")
-        if path.stem.isdigit() and int(path.stem) % EVERY == VALIDATION
-    )[:limit]
-    if not numbers:
-        raise ValueError(f"street: {folder} has no masks mask/ID.png with ID % 20 == 1")
+    numbers = street_numbers(folder)[:limit]
     ious = []
     for number in numbers:
         picture = load_picture(folder / "images" / f"{number}.jpg")

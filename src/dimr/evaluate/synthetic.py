@@ -128,7 +128,7 @@ def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
     )
     crop = stage1.refine_crop(person)
     picture = crop_picture(sample.image, crop)
-    features = stage1.encode(picture, stage1.marker(person, crop))
+    features = stage1.see(sample.image, person, crop)
     true_iuv = crop_iuv(truth, crop)
     iuv = true_iuv if kind == "gt" else stage1.refine(features)
     return View(person, crop, picture, features, iuv, true_iuv)

@@ -6,7 +6,7 @@ Integer coordinates are pixel centres everywhere (docs/conventions.md, "Pixels")
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 from torch import Tensor
 
 from dimr.types import Crop
@@ -102,3 +102,15 @@ def box_to_crop(
         raise ValueError(f"box_px: got {box_px.tolist()}, want x0 < x1 and y0 < y1")
     side = margin * max(x1 - x0, y1 - y0)
     return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size, angle_rad)
+
+
+def mask_box_px(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "4"]:
+    """x0, y0, x1, y1 of the outer edges of a mask's pixels.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    rows, cols = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    if len(rows) == 0:
+        raise ValueError("mask: got no pixels, want at least one")
+    return np.array([cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5], np.float32)

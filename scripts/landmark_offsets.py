@@ -2,7 +2,7 @@
 
     python scripts/landmark_offsets.py [--people 60]
 
-For the table `ON_BODY` of src/dimr/fit/landmarks.py: people of SynthOcc's subsets without
+For the table `ON_BODY` of src/dimr/body/landmarks.py: people of SynthOcc's subsets without
 occlusion, drawn from the split "train", are looked at as refinement does (true masks say who is
 meant). For each landmark it prints the offset from its joint, in the axes of the rest pose, that
 explains the landmark's places best (robust least squares in two dimensions), and the median
@@ -21,6 +21,7 @@ from rich.table import Table
 
 from dimr.body.camera import fit_weak, full_to_norm
 from dimr.body.keypoints import JOINT_NAMES
+from dimr.body.landmarks import ON_BODY
 from dimr.body.model import BodyModel
 from dimr.body.skinning import forward_kinematics
 from dimr.correspondence.confirm import find_pose
@@ -28,7 +29,6 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.encoder.blazepose import BlazePose
-from dimr.fit.landmarks import ON_BODY
 from dimr.image.crop import box_to_crop, norm_to_crop
 from dimr.surface.atlas import load_atlas
 from dimr.surface.iuv import resize_iuv

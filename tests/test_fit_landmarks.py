@@ -8,11 +8,12 @@ import torch
 
 from dimr.body.camera import project_weak
 from dimr.body.keypoints import JOINT_NAMES
+from dimr.body.landmarks import ON_BODY
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.evaluate.errors import mpjpe_mm
 from dimr.fit import fit_to_iuv, geometry, solve
-from dimr.fit.landmarks import NEAR, ON_BODY, distance_to_mask, landmark_terms
+from dimr.fit.landmarks import NEAR, distance_to_mask, landmark_terms
 from dimr.types import Iuv, Regression
 
 SIZE = 96

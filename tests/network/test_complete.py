@@ -46,6 +46,18 @@ class TestPartAttention:
         inside = (maps * (own.flatten(1) > 0)).sum(1)
         assert (inside > 0.5).all()
 
+    def test_what_passes_by_stands_behind_the_parts(self):
+        torch.manual_seed(0)
+        attention = PartAttention(5, torch.rand(24, 3, 2), own_bias=4.0, bypass=2, cells=6)
+        features = torch.randn(2, 5, 3, 2)
+        completed = attention(features)
+        parts, passed = completed.vector.split([24 * 5, 2 * 6], dim=1)
+        assert completed.vector.shape[1] == attention.out_features
+        assert torch.equal(parts, completed.part_features.flatten(1))
+        weight, bias = attention.squeeze.weight[:, :, 0, 0], attention.squeeze.bias
+        wanted = weight @ features.flatten(2) + bias[:, None]
+        torch.testing.assert_close(passed, wanted.flatten(1))
+
     def test_attention_sums_to_one(self):
         attention = PartAttention(4, None, own_bias=4.0)
         assert attention.place_bias is None

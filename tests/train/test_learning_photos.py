@@ -9,7 +9,9 @@ from dimr.train.photos import (
     LANDMARKS,
     MIRROR,
     VIEWS,
+    WEIGHT_2D,
     MixedSamples,
+    labels_angle_rad,
     labels_mask,
     mend_sides,
     photo_rows,
@@ -60,6 +62,17 @@ def test_mirror_exchanges_left_and_right():
     assert [names[each] for each in MIRROR] == [other[name[0]] + name[1:] for name in names]
 
 
+def test_trunks_are_turned_clockwise_from_upright():
+    joints = STANDING_PX.copy()
+    assert labels_angle_rad(joints) == pytest.approx(0, abs=0.2)
+    for quarters in range(1, 4):
+        joints = np.stack([-joints[:, 1], joints[:, 0]], axis=1)  # x right, y down: clockwise
+        turned = labels_angle_rad(joints) - quarters * np.pi / 2
+        assert np.cos(turned) == pytest.approx(1, abs=0.02)
+    joints[8] = np.nan
+    assert labels_angle_rad(joints) == 0
+
+
 def test_landmarks_are_those_of_blazepose():
     """Right ankle 28, knee 26, hip 24 ... in LSP's order; odd numbers are left."""
     assert LANDMARKS.tolist() == [28, 26, 24, 23, 25, 27, 16, 14, 12, 11, 13, 15]
@@ -92,15 +105,15 @@ def test_labels_that_fit_neither_way_stay():
     assert np.array_equal(mend_sides(joints, pose), joints)
 
 
-def test_every_third_sample_is_a_photograph_and_none_is_left_out():
+def test_every_second_sample_is_a_photograph_and_none_is_left_out():
     photos = [{"name": f"photo{k}", "weight_smpl": np.float32(0)} for k in range(9)]
     synthetic = [{"name": f"synthetic{k}"} for k in range(9)]
     samples = MixedSamples(Rows(synthetic), Rows(photos))
     mixed = [samples[index] for index in range(9)]
     assert [each["name"] for each in mixed[:6]] == [
-        "synthetic0", "synthetic1", "photo0", "synthetic2", "synthetic3", "photo1",
+        "synthetic0", "photo0", "synthetic1", "photo1", "synthetic2", "photo2",
     ]  # fmt: skip
-    assert mixed[0]["weight_smpl"] == 1 and mixed[2]["weight_smpl"] == 0
+    assert mixed[0]["weight_smpl"] == 1 and mixed[1]["weight_smpl"] == 0
     assert mixed[0]["weight_2d"].tolist() == [1] * 24
 
 
@@ -111,7 +124,7 @@ def test_rows_know_two_dimensions_of_labelled_joints_only(lspet):
     (rows,) = photo_rows(stage1, photos, [], 0)
     assert len(rows["image"]) == VIEWS * len(photos)
     assert not rows["weight_smpl"].any() and not rows["weight_3d"].any()
-    assert rows["weight_2d"].sum(1).tolist() == [12, 12, 11, 11]
+    assert (rows["weight_2d"] / WEIGHT_2D).sum(1).tolist() == [12, 12, 11, 11]
     known = rows["weight_2d"] > 0
     assert (np.abs(rows["joints_norm"][known]) < 1).all()
     assert np.isfinite(rows["joints_norm"]).all()

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.body.model import BodyModel
 from dimr.surface.uv_table import UvTable
-from dimr.train.seen import MANIFEST, SeenSamples, halve_pictures, write_seen
+from dimr.train.seen import (
+    MANIFEST,
+    SeenSamples,
+    SeenTask,
+    halve_pictures,
+    write_seen,
+)
 
 COUNT = 10
 
@@ -112,3 +119,23 @@ def test_halved_pictures_are_means_of_four_pixels():
     halved = halve_pictures(picture)
     assert halved.shape == (1, 2, 2, 3)
     assert halved[0, 0, 0].tolist() == [25, 0, 0] and halved.sum() == 25
+
+
+def test_photographs_keep_the_landmarks_that_were_seen():
+    """All drawn people's landmarks are lifelike here, half of the batch are photographs."""
+    task = SeenTask.__new__(SeenTask)
+    task.body, task.lifelike = BodyModel.load(), 1.0
+    pose = torch.rand(4, 39, 8)
+    batch = {
+        "pose": pose,
+        "rotmats": torch.eye(3).expand(4, 24, 3, 3),
+        "betas": torch.zeros(4, 10),
+        "joints_m": torch.rand(4, 24, 3),
+        "joints_norm": torch.rand(4, 24, 2),
+        "weight_smpl": torch.tensor([1.0, 0, 1, 0]),
+    }
+    found = task._lifelike(batch)
+    assert torch.equal(found[1::2], pose[1::2])
+    assert not torch.isclose(found[::2, 11:17, :2], pose[::2, 11:17, :2]).any()
+    task.lifelike = 0.0
+    assert torch.equal(task._lifelike(batch), pose)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.train.stage2 import batch_to_target, damage_iuv
+from dimr.train.stage2 import batch_to_target, damage_iuv, rough_angle_rad
 
 
 def a_person():
@@ -40,3 +40,23 @@ def test_targets_count_every_joint():
     target = batch_to_target(batch)
     assert target.weight_smpl.tolist() == [1, 1]
     assert target.weight_3d.shape == target.weight_2d.shape == (2, 24)
+
+
+class TestRoughAngle:
+    @staticmethod
+    def angles(x, y):
+        joints = np.zeros((24, 3), np.float32)
+        joints[12] = x, y, 0
+        return [rough_angle_rad(joints, np.random.default_rng(seed)) for seed in range(200)]
+
+    def test_whoever_stands_is_upright_but_for_mistakes(self):
+        found = self.angles(0.1, -0.5)
+        wrong = [angle for angle in found if angle]
+        assert 2 <= len(wrong) <= 25
+        assert all(abs(abs(angle) - np.pi / 2) < 1e-6 or angle == np.pi for angle in wrong)
+
+    def test_whoever_lies_is_mostly_turned(self):
+        found = np.array(self.angles(0.5, 0.0))  # the top to the right: clockwise
+        right = np.abs(found - np.pi / 2) < 0.6
+        assert 90 < right.sum() < 150
+        assert (found == 0).sum() > 30

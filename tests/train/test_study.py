@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.evaluate.synthetic import sample_errors
 from dimr.train import study as studies
+from dimr.train.checkpoint import load_weights
 from dimr.train.loop import LOG
 from dimr.train.recipes import Run, surface_of, train_stage2
 from dimr.train.seen import MANIFEST
 from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
-from dimr.train.weights import load_stages, weights_folder
+from dimr.train.weights import STAGE2_FILE, load_stages, weights_folder
 
 BUDGET = Budget(samples=4, twins=2, validation=2, per_subset=1, steps=2, steps_on=1, batch_size=2)
 
@@ -87,6 +89,27 @@ def test_stage_2_learns_from_what_was_seen(study, tmp_path):
     (other / "train" / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="another stage 1"):
         train_stage2(replace(run, folder=tmp_path / "other", seen=other), study.body, study.atlas)
+
+
+def test_a_blend_lies_between_what_was_and_what_was_learnt(study, tmp_path):
+    shipped = weights_folder("open")
+    run = Run(
+        folder=tmp_path / "whole",
+        stage1=shipped,
+        geometry=shipped,
+        seen=study.run.folder / "seen",
+        steps=1,
+    )
+    train_stage2(run, study.body, study.atlas)
+    train_stage2(replace(run, folder=tmp_path / "half", blend=0.5), study.body, study.atlas)
+    name = "regress.hidden.weight"
+    before, whole, half = (
+        load_weights(folder / STAGE2_FILE)[0][name].float()
+        for folder in (shipped, tmp_path / "whole" / "weights", tmp_path / "half" / "weights")
+    )
+    assert (whole - before).abs().max() > 0
+    torch.testing.assert_close(half, (before + whole) / 2, atol=1e-3, rtol=0)
+    assert load_weights(tmp_path / "half" / "weights" / STAGE2_FILE)[1]["blend"] == 0.5
 
 
 def test_means_over_seeds():

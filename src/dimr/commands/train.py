@@ -22,8 +22,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="stage1, stage1_decoder, stage2_geometry, stage2, stage2_inpainting, "
-            "stage2_photos, paper."
+            help="stage1, stage1_decoder, stage1_photos, stage2_geometry, stage2, "
+            "stage2_inpainting, stage2_photos, paper."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
@@ -46,6 +46,13 @@ def train(
         Path | None,
         typer.Option(help="Crops with joints (images/, joints.npz), of stage2_photos."),
     ] = None,
+    street: Annotated[
+        Path | None,
+        typer.Option(help="Photographs with masks (images/, mask/), of stage1_photos."),
+    ] = None,
+    blend: Annotated[
+        float, typer.Option(help="Share of what stage 2 has learnt; the rest is --geometry's.")
+    ] = 1.0,
     steps: Annotated[int | None, typer.Option(help="Updates in place of the recipe's.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw samples.")] = 0,
@@ -83,6 +90,8 @@ def train(
     check_pictures(backgrounds, occluders)
     if iuv not in ("gt", "files") and not Path(iuv).exists():
         raise ValueError(f"--iuv: got {iuv!r}, want gt, files or a path")
+    if not 0 < blend <= 1:
+        raise ValueError(f"--blend: got {blend}, want a share above 0")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     run = Run(
@@ -94,6 +103,8 @@ def train(
         geometry=geometry,
         seen=seen,
         lspet=lspet,
+        street=street,
+        blend=blend,
         steps=steps,
         max_minutes=max_minutes,
         workers=workers,

@@ -14,37 +14,13 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
-from dimr.body.keypoints import JOINT_NAMES
+from dimr.body.landmarks import BONES, JOINTS, OFFSETS_M, ON_BODY
 from dimr.body.model import BodyModel
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.fit.geometry import as_tensor, bone_points
 from dimr.fit.terms import Term
 from dimr.image.crop import norm_to_crop
 
-ON_BODY = {
-    0: ("head", "head", (0, 1.5, 9.5)),
-    7: ("head", "head", (5.5, 3, 2.5)),
-    8: ("head", "head", (-5.5, 3, 2.5)),
-    11: ("L_shoulder", "L_collar", (-1.5, 0, 0)),
-    12: ("R_shoulder", "R_collar", (1.5, 0, 0)),
-    13: ("L_elbow", "L_elbow", (1, 0.5, 0.5)),
-    14: ("R_elbow", "R_elbow", (-1, 0.5, 0.5)),
-    15: ("L_wrist", "L_wrist", (1.5, -1, 0)),
-    16: ("R_wrist", "R_wrist", (-1.5, -1, 0)),
-    19: ("L_wrist", "L_wrist", (9, -1, 1.5)),
-    20: ("R_wrist", "R_wrist", (-9, -1, 1.5)),
-    23: ("L_hip", "pelvis", (-1.5, -1, 3.5)),
-    24: ("R_hip", "pelvis", (1.5, -1, 3.5)),
-    25: ("L_knee", "L_knee", (-1, -2, -0.5)),
-    26: ("R_knee", "R_knee", (1, -2, -0.5)),
-    27: ("L_ankle", "L_ankle", (0, 3, 2)),
-    28: ("R_ankle", "R_ankle", (0, 3, 2)),
-    31: ("L_ankle", "L_ankle", (-1, -7.5, 14.5)),
-    32: ("R_ankle", "R_ankle", (1, -7.5, 14.5)),
-}
-"""Landmark: the joint it lies at, the bone it moves with, its offset (cm, axes of the rest pose).
-
-Nose, ears, arms, index fingers, legs, tips of the feet; the others say little more."""
 VISIBILITY_POWER = 4.0
 """A landmark's weight is its visibility to this power."""
 PLACE_NOISE = 0.05
@@ -74,12 +50,7 @@ def landmark_terms(
     if not landmarks.isfinite().all():
         raise ValueError("landmarks: got numbers that are not finite")
     own = landmarks[list(ON_BODY)].cpu().float()
-    joints, bones = (
-        np.array([JOINT_NAMES.index(each[side]) for each in ON_BODY.values()]) for side in (0, 1)
-    )
-    points = bone_points(
-        body, joints, bones, np.array([offset for _, _, offset in ON_BODY.values()]) / 100
-    )
+    points = bone_points(body, JOINTS, BONES, OFFSETS_M)
     places, world_m = own[:, :2], own[:, 5:]
     trust = own[:, 3].clamp(0, 1) ** VISIBILITY_POWER
     on_mask = as_tensor(distance_to_mask(mask, places.numpy()) <= NEAR)

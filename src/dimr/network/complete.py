@@ -128,24 +128,42 @@ class PartAttention(nn.Module):
 
     Differs from the paper: a learnable map is added to the logits, which starts at `own_bias` on
     the part's own chart. The paper's Fig. 5 shows that this is where trained attention peaks;
-    from a uniform start it takes most of a short training to get there.
+    from a uniform start it takes most of a short training to get there. And F_UV^d, squeezed to
+    few channels, may pass by: a mean over cells no longer knows which of them said what.
+
+    Args:
+        channels: of F_UV^d.
+        own_area: of each part; None adds no map (picture space has no fixed place for a part).
+        own_bias: start of the logit where a part is.
+        bypass: channels that pass by; 0 as in the paper.
+        cells: of F_UV^d, as many as rows times columns; needed for what passes by.
     """
 
-    def __init__(self, channels: int, own_area: Float[Tensor, "P h w"] | None, own_bias: float):
-        """`own_area` None: no map is added (picture space has no fixed place for a part)."""
+    def __init__(
+        self,
+        channels: int,
+        own_area: Float[Tensor, "P h w"] | None,
+        own_bias: float,
+        bypass: int = 0,
+        cells: int = 0,
+    ):
         super().__init__()
         self.logits = nn.Conv2d(channels, NUM_PARTS, kernel_size=1)
         self.place_bias = None if own_area is None else nn.Parameter(own_bias * own_area)
-        self.out_features = NUM_PARTS * channels
+        self.squeeze = nn.Conv2d(channels, bypass, kernel_size=1) if bypass else None
+        self.out_features = NUM_PARTS * channels + bypass * cells
 
     def forward(self, uv_features: Float[Tensor, "B C h w"]) -> Completed:
-        """F_UV^d -> phi (B, 24, C), flattened as `vector`."""
+        """F_UV^d -> phi (B, 24, C), flattened as `vector`, in front of what passes by."""
         logits = self.logits(uv_features)
         if self.place_bias is not None:
             logits = logits + self.place_bias
         attention = logits.flatten(2).softmax(dim=-1)  # [B, P, h*w]
         phi = attention @ uv_features.flatten(2).transpose(1, 2)  # [B, P, C]
-        return Completed(phi.flatten(1), phi, attention.view_as(logits))
+        vector = phi.flatten(1)
+        if self.squeeze is not None:
+            vector = torch.cat([vector, self.squeeze(uv_features).flatten(1)], dim=1)
+        return Completed(vector, phi, attention.view_as(logits))
 
 
 class Complete(nn.Module):

@@ -35,6 +35,8 @@ class HeadSize:
     """Groups of each group norm."""
     own_bias: float = 4.0
     """Start of the attention logit on a part's own chart; 0 starts uniform, as the paper may."""
+    bypass: int = 0
+    """Channels of F_UV^d that reach the regressor beside the parts' features; not in the paper."""
     hidden: int = 1024
     """Width of the regressor."""
     iterations: int = 3

@@ -10,7 +10,8 @@ real data; on synthetic data without end it only slows the fit). Both are ours t
 says no more than "fully-connected layer" and "iterative regression". A third choice of ours: the
 landmarks that the original BlazePose network sees may join (from zero, so that a head can learn
 from IUVs first): trained on photographs, it knows directions and depths that our pictures teach
-badly. A fourth: it says how far from the truth it expects each joint to be.
+badly; before each step it also hears how far the pose so far is from them (`feedback.py`). A
+fourth: it says how far from the truth it expects each joint to be.
 """
 
 import math
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 
 from dimr.body.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from dimr.network.complete import Completed
+from dimr.network.feedback import JointsOf, LandmarkGap
 from dimr.types import Regression
 
 USUAL_ERROR_M = 0.1
@@ -57,15 +59,21 @@ class IterativeRegressor(nn.Module):
         initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
         landmarks: bool = False,
         uncertainty: bool = False,
+        joints_of: JointsOf | None = None,
     ):
-        """`initial_rotmats` None: standing upright, facing the camera, arms to the sides."""
+        """`initial_rotmats` None: standing upright, facing the camera, arms to the sides.
+
+        `joints_of` of the body, for a regressor that hears landmarks; None: without feedback.
+        """
         super().__init__()
         self.iterations = iterations
         # one layer over [features, state], kept as two: the features' half runs once
         self.enter_features = nn.Linear(in_features, hidden)
         self.enter_state = nn.Linear(STATE_SIZE, hidden, bias=False)
-        self.enter_landmarks = None
+        self.enter_landmarks = self.landmark_gap = None
         if landmarks:
+            if joints_of is not None:
+                self.landmark_gap = LandmarkGap(hidden, joints_of)
             last = nn.Linear(hidden // 4, hidden, bias=False)
             nn.init.zeros_(last.weight)
             self.enter_landmarks = nn.Sequential(
@@ -97,21 +105,31 @@ class IterativeRegressor(nn.Module):
     ) -> Regression:
         """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters."""
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
-        if pose is not None and self.enter_landmarks is not None:
+        if self.enter_landmarks is None:
+            pose = None
+        elif pose is not None:
             from_features = from_features + self.enter_landmarks(pose.flatten(1))
         state = self.initial_state.expand(len(from_features), -1)
         hidden = from_features
         for _ in range(self.iterations):
-            hidden = self.dropout(F.relu(from_features + self.enter_state(state)))
+            entered = from_features + self.enter_state(state)
+            if pose is not None and self.landmark_gap is not None:
+                entered = entered + self.landmark_gap(pose, *_parameters(state))
+            hidden = self.dropout(F.relu(entered))
             hidden = self.dropout(F.relu(self.hidden(hidden)))
             state = state + torch.cat(
                 [self.decode_theta(hidden), self.decode_betas(hidden), self.decode_camera(hidden)],
                 dim=1,
             )
-        theta_6d, betas, camera = state.float().split([THETA_SIZE, NUM_BETAS, NUM_CAMERA], dim=1)
-        rotmats = rot6d_to_rotmat(theta_6d.reshape(-1, NUM_JOINTS, 6))
+        rotmats, betas, camera = _parameters(state)
         error = None
         if self.decode_error is not None:  # it learns from the pose, the pose not from it
             error = self.decode_error(hidden.detach()).float().exp()
         parts, attention = completed.part_features, completed.attention
         return Regression(rotmats, betas, camera, parts, attention, error)
+
+
+def _parameters(state: Float[Tensor, "B S"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Rotation matrices, betas and camera of a state."""
+    theta_6d, betas, camera = state.float().split([THETA_SIZE, NUM_BETAS, NUM_CAMERA], dim=1)
+    return rot6d_to_rotmat(theta_6d.reshape(-1, NUM_JOINTS, 6)), betas, camera

@@ -27,6 +27,7 @@ from dimr.image.crop import CORRESPONDENCE_STRIDE
 from dimr.network.complete import Complete, Completed, ConvDown, PartAttention, part_area
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.encode import FuseFeatures
+from dimr.network.feedback import JointsOf
 from dimr.network.regress import IterativeRegressor
 from dimr.network.wrap import Arranged, Wrap
 
@@ -160,6 +161,7 @@ def build_stage2(
     size: HeadSize | None = None,
     rest_positions_m: Float[np.ndarray, "R R 3"] | None = None,
     initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
+    joints_of: JointsOf | None = None,
 ) -> Dimr:
     """The model called `name` around an encoder.
 
@@ -171,6 +173,7 @@ def build_stage2(
         rest_positions_m: the resting body's surface at each texel, as constant input; None
             leaves the constant maps out.
         initial_rotmats: where the regressor starts; None: upright, facing the camera.
+        joints_of: of the body, to compare a pose with landmarks; None does not.
     """
     size = size or HeadSize()
     if name not in VARIANTS:
@@ -198,6 +201,7 @@ def build_stage2(
         initial_rotmats,
         size.landmarks,
         size.uncertainty,
+        joints_of,
     )
     return Dimr(encoder, fuse, wrap, complete, regress)
 
@@ -222,5 +226,8 @@ def _build_completion(
         return Complete(down, FlattenMap(down.out_channels, cells))
     if name == "hmr_iuv":
         return Complete(down, AverageMap(down.out_channels))
-    own_area = None if atlas_parts is None else part_area(atlas_parts, cells, cells)
-    return Complete(down, PartAttention(down.out_channels, own_area, size.own_bias))
+    if atlas_parts is None:
+        return Complete(down, PartAttention(down.out_channels, None, size.own_bias))
+    own_area = part_area(atlas_parts, cells, cells)
+    pool = PartAttention(down.out_channels, own_area, size.own_bias, size.bypass, cells**2)
+    return Complete(down, pool)

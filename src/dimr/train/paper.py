@@ -42,11 +42,12 @@ from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import PAPER_SIZE, Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.surface.npz import read_arrays
+from dimr.train.cards import about_checkpoint
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import LAST, LoopSettings, StepLoss, train
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.processes import Processes
-from dimr.train.recipes import Run, about_checkpoint
+from dimr.train.recipes import Run
 from dimr.train.weights import new_stage2, save_model
 from dimr.types import Regression
 

@@ -3,8 +3,9 @@
 Photographs have no three-dimensional truth: only the projected joints of arms and legs learn from
 them, with an L1 loss that forgives labels which are off, while synthetic samples of the same batch
 keep the bodies bodies. Each photograph is seen twice, as it is and behind pasted things. Who is
-meant is marked as the first pass would mark it roughly: by thick limbs along the labels, or by
-their box. Labels with left and right swapped are recognised by what the original BlazePose network
+meant is marked as the first pass would mark it: by the outline that the original BlazePose network
+sees there; where it sees nobody or somebody else, by thick limbs along the labels, or their box.
+Labels with left and right swapped are recognised by what the original BlazePose network
 says, which hardly ever mistakes sides (docs/stage1.md).
 
 The photographs that `dimr eval REALVAL` measures on never take part.
@@ -21,15 +22,18 @@ from jaxtyping import Bool, Float
 from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
+from dimr.correspondence.confirm import confirm
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, occlude
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.data.synthetic.survey import LIMBS_OF_JOINTS
+from dimr.encoder.blazepose import LANDMARK_SIZE
 from dimr.evaluate.landmarks import LIMB_JOINTS, LIMB_LANDMARKS
 from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
-from dimr.image.crop import crop_picture, crop_to_norm, full_to_crop
+from dimr.evaluate.synthetic import mask_iou
+from dimr.image.crop import box_to_crop, crop_picture, crop_to_norm, full_to_crop
 from dimr.image.load import load_picture
 from dimr.train.seen import CHUNK, Rows, SeenSamples, kept_of, stage1_hash, write_seen
 
@@ -37,13 +41,18 @@ VIEWS = 2
 """Rows of each photograph: as it is, behind things."""
 MIRROR = np.array(KEYPOINT_MIRROR["lsp14"][:12])
 """Of LSP's twelve limb joints."""
+SAME = 0.3
+"""IoU with the labels' rough mask from which an outline is the labelled person's."""
 SWAPPED = 0.6
 """Labels whose distance to the landmarks shrinks to less than this by a swap are swapped."""
 SURE = 0.5
 """Mean visibility from which landmarks judge that."""
 LANDMARKS = np.array([LIMB_LANDMARKS[LIMB_JOINTS.index(joint)] for joint in LIMBS_OF_JOINTS])
 """Of BlazePose, in the order of LSP's limb joints."""
+WEIGHT_2D = 2.0
+"""Of a labelled joint, against 1 of a synthetic one; those are twice as many."""
 TRUNK = (2, 3, 9, 8)
+"""Hips and shoulders, around."""
 
 
 def labels_mask(
@@ -72,6 +81,14 @@ def labels_mask(
         x, y, width, height = cv2.boundingRect(mask)
         mask[y : y + height, x : x + width] = 1
     return mask > 0
+
+
+def labels_angle_rad(joints_px: Float[np.ndarray, "14 2"]) -> float:
+    """How far the trunk is turned in the picture, clockwise from upright; 0 if it is not known."""
+    if np.isnan(joints_px[list(TRUNK)]).any():
+        return 0.0
+    x, y = joints_px[[8, 9]].mean(0) - joints_px[[2, 3]].mean(0)
+    return float(np.arctan2(x, -y))
 
 
 def mend_sides(
@@ -125,6 +142,7 @@ def photo_rows(
         yield rows | _labels(np.stack(joints)) | {"mask": rows["said_mask"], "uv": rows["said_uv"]}
 
 
+@torch.inference_mode()
 def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int) -> Rows:
     """A crop, its marks and its labels."""
     picture = load_picture(photo.path)
@@ -135,12 +153,19 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
         picture, pasted = occlude(picture, cutouts, rng, PASTING)
         if (mask & ~pasted).sum() > 0.2 * mask.sum():
             mask = mask & ~pasted
-    detection = mask_to_detection(1.0, mask)
+    angle_rad = labels_angle_rad(joints_px)
+    detection = mask_to_detection(1.0, mask)._replace(angle_rad=angle_rad)
+    if stage1.confirmer is not None:
+        window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin, angle_rad)
+        found = confirm(stage1.confirmer, picture, window)
+        if found is not None and mask_iou(found.mask, mask) >= SAME:
+            detection = found
     crop = stage1.refine_crop(detection)
     limbs_norm = crop_to_norm(full_to_crop(crop, photo.joints_px), crop.size)
     return {
         "image": crop_picture(picture, crop),
         "marker": stage1.marker(detection, crop)[0].numpy(),
+        "angle_rad": np.array(detection.angle_rad, np.float32),
         "limbs_norm": limbs_norm.astype(np.float32),
     }
 
@@ -152,7 +177,7 @@ def _labels(limbs_norm: Float[np.ndarray, "B 12 2"]) -> Rows:
     weight_2d = np.zeros((size, 24), np.float32)
     known = ~np.isnan(limbs_norm[..., 0])
     joints_norm[:, LIMBS_OF_JOINTS] = np.where(known[..., None], limbs_norm, 0)
-    weight_2d[:, LIMBS_OF_JOINTS] = known
+    weight_2d[:, LIMBS_OF_JOINTS] = WEIGHT_2D * known
     return {
         "rotmats": np.tile(np.eye(3, dtype=np.float32), (size, 24, 1, 1)),
         "betas": np.zeros((size, 10), np.float32),
@@ -165,14 +190,14 @@ def _labels(limbs_norm: Float[np.ndarray, "B 12 2"]) -> Rows:
 
 
 class MixedSamples(Dataset):
-    """Synthetic samples, every third one a photograph.
+    """Synthetic samples, every second one a photograph.
 
     Args:
         synthetic: all labels known.
         photos: rows of `photo_rows`.
     """
 
-    EVERY = 3
+    EVERY = 2
 
     def __init__(self, synthetic: Dataset, photos: Dataset) -> None:
         self.synthetic = synthetic

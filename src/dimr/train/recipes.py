@@ -2,6 +2,7 @@
 
     stage1            correspondence network, from the person-pretrained encoder or an earlier one
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
+    stage1_photos     the same with street photographs and their masks in the mix
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
@@ -12,8 +13,6 @@
 Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
 """
 
-import platform
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +24,19 @@ from torch.utils.data import Dataset
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.data.real.bodies import Bodies, load_surface_map
-from dimr.data.synthetic.people import Split, SyntheticPeople
+from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.people import LONGEST_CUTOUT_PX, Split, SyntheticPeople
 from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.surface.atlas import Atlas
-from dimr.train.checkpoint import load_checkpoint, load_weights, state_hash
-from dimr.train.loop import BEST, LoopSettings, train
+from dimr.train.cards import RESEARCH, best_state, data_text, history
+from dimr.train.checkpoint import load_weights, state_hash
+from dimr.train.loop import BEST, LAST, LoopSettings, train
 from dimr.train.photos import VIEWS, MixedSamples, see_photos
 from dimr.train.seen import SeenSamples, SeenTask
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
+from dimr.train.street import StreetSamples, WithStreet
 from dimr.train.weights import (
     STAGE1_FILE,
     load_stage1,
@@ -45,6 +47,10 @@ from dimr.train.weights import (
     save_stage1,
     save_stage2,
 )
+
+LIFELIKE = 0.5
+"""Share of drawn people whose landmarks are as good as on photographs, where stage 2 learns from
+what was seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +72,14 @@ class Run:
     stage2_geometry for stage2, of stage2 for stage2_inpainting."""
     lspet: Path | None = None
     """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos."""
+    street: Path | None = None
+    """Street photographs (images/, mask/), of stage1_photos."""
     seen: Path | None = None
     """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
+    blend: float = 1.0
+    """Share of what a head has learnt, at the end, in the weights that are written; the rest is
+    the head that it went on from (Wortsman et al. 2022, WiSE-FT): it forgets less where few
+    pictures repeat. At 1 the best validation's weights are written."""
     steps: int | None = None
     """Updates; None takes the recipe's own number."""
     max_minutes: float | None = None
@@ -116,6 +128,14 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "ema_decay": 0.995,
             "validate_every": 250,
         },
+        "stage1_photos": {
+            "steps": 1200,
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+            "clip_norm": 5.0,
+            "ema_decay": 0.995,
+            "validate_every": 300,
+        },
         "stage2_geometry": {
             "steps": 2200,
             "batch_size": 64,
@@ -130,9 +150,9 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
             "validate_every": 200,
         },
         "stage2_photos": {
-            "steps": 1500,
+            "steps": 5000,
             "batch_size": 48,
-            "learning_rate": 2e-4,
+            "learning_rate": 4e-4,
             "validate_every": 500,
         },
     }[recipe]
@@ -156,51 +176,8 @@ def synthetic_people(run: Run, split: Split, body: BodyModel, atlas: Atlas) -> S
     )
 
 
-def _best_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Averaged weights of the best validation, and what the card says of the run."""
-    saved = load_checkpoint(folder / BEST)
-    return averaged_state(saved), about_checkpoint(saved)
-
-
-def averaged_state(saved: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The averaged weights of a checkpoint."""
-    prefix = "module."
-    return {
-        name.removeprefix(prefix): value
-        for name, value in saved["average"].items()
-        if name.startswith(prefix)
-    }
-
-
-def about_checkpoint(saved: dict[str, Any]) -> dict[str, Any]:
-    """What a weights card says of the training that a checkpoint belongs to."""
-    settings = saved["settings"]
-    return {
-        "settings": settings,
-        "step": saved["step"],
-        "samples": saved["step"] * settings["batch_size"],
-        "validation": saved["best"],
-        "commit": _commit(),
-        "torch": torch.__version__,
-        "machine": f"{platform.machine()}, CPU",
-        "licence": "Apache-2.0",
-    }
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "unknown"
-
-
 def _data_of(run: Run) -> str:
-    return _data_text(run.backgrounds is not None, run.occluders is not None)
-
-
-def _data_text(backgrounds: bool, occluders: bool) -> str:
-    photos = "photographs without people" if backgrounds else "procedural"
-    things = "cut-outs of photographs and procedural" if occluders else "procedural"
-    return f"synthetic people; backgrounds: {photos}; occluders: {things}"
+    return data_text(run.backgrounds is not None, run.occluders is not None)
 
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -214,18 +191,29 @@ def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
 
 def train_stage1_decoder(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """More of stage 1 at half the price: only the decoder learns."""
+    return _train_decoder("stage1_decoder", run, body, atlas)
+
+
+def train_stage1_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The decoder goes on with street photographs in the mix: weights for research."""
+    if run.street is None:
+        raise ValueError("stage1_photos needs photographs (--street)")
+    return _train_decoder("stage1_photos", run, body, atlas)
+
+
+def _train_decoder(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     if run.stage1 is None:
-        raise ValueError("stage1_decoder needs the weights of stage1 (--stage1)")
+        raise ValueError(f"{recipe} needs the weights of stage1 (--stage1)")
     network, about = _earlier_stage1(run.stage1, body, atlas)
     network.encoder.requires_grad_(False)
-    return _train_correspondence("stage1_decoder", network, run, body, atlas, about)
+    return _train_correspondence(recipe, network, run, body, atlas, about)
 
 
 def _earlier_stage1(
     folder: Path, body: BodyModel, atlas: Atlas
 ) -> tuple[CorrespondenceNet, dict[str, Any]]:
     _, before = load_weights(folder / STAGE1_FILE)
-    return load_stage1_network(folder, body, atlas), {"goes_on_from": _history(before)}
+    return load_stage1_network(folder, body, atlas), {"goes_on_from": history(before)}
 
 
 def _train_correspondence(
@@ -242,10 +230,20 @@ def _train_correspondence(
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
     )
+    about = {"data": _data_of(run), **about}
+    if recipe == "stage1_photos":
+        assert run.street is not None
+        cutouts = []
+        if run.occluders is not None:
+            cutouts = load_folder(run.occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
+        street = StreetSamples(run.street, cutouts, run.seed)
+        task.training = WithStreet(task.training, street)
+        about["data"] += f"; street photographs with masks: {len(street.numbers)}"
+        about["licence"] = RESEARCH
     best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
-    state, about_run = _best_state(run.folder)
+    state, about_run = best_state(run.folder)
     network.load_state_dict(state)
-    card = {**about_run, "recipe": recipe, "data": _data_of(run), **about}
+    card = {**about_run, "recipe": recipe, **about}
     save_stage1(run.folder / "weights", network, body, atlas, card)
     return best
 
@@ -260,7 +258,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
     else:
         model, size, before = load_stage2(run.geometry, encoder, body, atlas)
         model.fuse.silence()  # what it knows of pictures belongs to another encoder
-        about["goes_on_from"] = _history(before)
+        about["goes_on_from"] = history(before)
     task = GeometryTask(
         model,
         body,
@@ -300,7 +298,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
     twins = recipe == "stage2_inpainting"
-    about = {"data": _data_of(run), "goes_on_from": _history(before)}
+    about = {"data": _data_of(run), "goes_on_from": history(before)}
     if run.seen is None:
         task = PictureTask(
             model,
@@ -316,7 +314,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             run.seen / ("twins" if twins else "train"), endless=True, stage1=stage1
         )
         validation = SeenSamples(run.seen / "val", stage1=stage1)
-        about["data"] = _data_text(training.about["backgrounds"], training.about["occluders"])
+        about["data"] = data_text(training.about["backgrounds"], training.about["occluders"])
         about["distinct_samples"] = training.count
         samples: Dataset = training
         if recipe == "stage2_photos":
@@ -324,8 +322,9 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             photos = see_photos(run.folder / "photos", stage1, run.lspet, run.occluders)
             samples = MixedSamples(training, photos)
             about["data"] += f"; photographs of LSP-Extended: {photos.count // VIEWS}"
-            about["licence"] = "research only: the photographs state no licence"
-        task = SeenTask(model, body, samples, validation, twins)
+            about["licence"] = RESEARCH
+        task = SeenTask(model, body, samples, validation, twins, lifelike=LIFELIKE)
+        about["lifelike_landmarks"] = LIFELIKE
     return _train_head(recipe, task, size, run, atlas, about)
 
 
@@ -337,18 +336,18 @@ def _train_head(
     atlas: Atlas,
     about: dict[str, Any],
 ) -> dict[str, float]:
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
     best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
-    state, about_run = _best_state(run.folder)
+    state, about_run = best_state(run.folder, BEST if run.blend == 1 else LAST)
+    if run.blend < 1:
+        state = {name: torch.lerp(before[name], state[name], run.blend) for name in state}
+        about = {**about, "blend": run.blend}
     task.model.load_state_dict(state)
+    if run.blend < 1:
+        about_run["validation"] = best = task.validate(task.model.eval())
     card = {**about_run, "recipe": recipe, "variant": "dimr", **about}
     save_stage2(run.folder / "weights", task.model, size, task.body, atlas, card)
     return best
-
-
-def _history(card: dict[str, Any]) -> dict[str, Any]:
-    """What a card says of its own training, for the card of one that goes on from it."""
-    names = ("recipe", "settings", "samples", "validation", "goes_on_from")
-    return {name: card[name] for name in names if name in card}
 
 
 def train_paper(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -361,6 +360,7 @@ def train_paper(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1": train_stage1,
     "stage1_decoder": train_stage1_decoder,
+    "stage1_photos": train_stage1_photos,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
     "stage2_inpainting": train_stage2_inpainting,

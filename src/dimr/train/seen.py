@@ -29,7 +29,16 @@ from dimr.files import write_atomically
 from dimr.network.dimr import Dimr
 from dimr.surface.uv_table import UvTable
 from dimr.train.checkpoint import state_hash
-from dimr.train.stage2 import OCCLUDED, PictureSamples, Stage2Task, regress_seen, see
+from dimr.train.lifelike import lifelike_pose
+from dimr.train.loop import StepLoss
+from dimr.train.stage2 import (
+    OCCLUDED,
+    PictureSamples,
+    Stage2Task,
+    batch_to_target,
+    regress_seen,
+    see,
+)
 from dimr.types import Regression
 
 MANIFEST = "seen.json"
@@ -209,14 +218,29 @@ class SeenTask(Stage2Task):
         validation: SeenSamples,
         twins: bool = False,
         similarity: float = 1.0,
+        lifelike: float = 0.0,
     ) -> None:
+        """`lifelike` is the share of drawn people whose landmarks are (see `lifelike_pose`)."""
         super().__init__(model, body, validation, len(validation), twins)
         self.training = training
+        self.lifelike = lifelike
         self.weights = replace(self.weights, similarity=similarity)
 
     def samples(self) -> Dataset:
         """The same order for every head."""
         return self.training
+
+    def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
+        """With landmarks as they are on photographs for some of the drawn people."""
+        if self.lifelike > 0:
+            batch = batch | {"pose": self._lifelike(batch)}
+        return super().loss(batch, step)
+
+    def _lifelike(self, batch: dict[str, Tensor]) -> Tensor:
+        pose, truth = batch["pose"], batch_to_target(batch)
+        right = lifelike_pose(pose, self.body, truth.rotmats, truth.betas, truth.joints_norm)
+        chosen = (torch.rand(len(pose)) < self.lifelike) & (truth.weight_smpl > 0)
+        return torch.where(chosen[:, None, None], right, pose)
 
     def regress(
         self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""

@@ -147,14 +147,17 @@ def stage1_loss(
 ) -> StepLoss:
     """Sum of the five terms; `batch` as from `Stage1Samples`.
 
-    Where nobody is visible, surface heads are not even read: they are most of the maps.
+    Where nobody is visible, surface heads are not even read: they are most of the maps. Visible
+    pixels of part 0 teach the outline alone.
     """
-    visible = batch["visible"]
+    visible = batch["visible"] & (batch["part"] > 0)
     scene = batch["is_scene"]
     in_scene = batch["coarse_id"] >= 0
     num_visible = visible.sum().clamp_min(1)
     true_part = batch["part"][visible]
-    person = functional.binary_cross_entropy_with_logits(maps.person.float(), visible.float())
+    person = functional.binary_cross_entropy_with_logits(
+        maps.person.float(), batch["visible"].float()
+    )
     part = functional.cross_entropy(at(maps.part, visible), true_part - 1, reduction="sum")
     position = of_part(at(maps.position_m, visible), true_part)
     position = (position - at(batch["position_m"], visible)).abs().sum()
@@ -193,7 +196,7 @@ class Stage1Task:
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.people = people
+        self.training: Dataset = Stage1Samples(people)
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()
@@ -207,7 +210,7 @@ class Stage1Task:
 
     def samples(self) -> Dataset:
         """Training samples by index."""
-        return Stage1Samples(self.people)
+        return self.training
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """The encoder learns slowly, the decoder fast."""

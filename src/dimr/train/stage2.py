@@ -31,6 +31,13 @@ from dimr.types import Regression
 
 OCCLUDED = "occluded_"
 """Names of what belongs to a picture's twin start with this."""
+NECK = 12
+TURNED_RAD = np.pi / 3
+"""Whoever is turned more than this may be found in a window that is turned."""
+TURN_SEEN = 0.6
+"""Share of those who are."""
+WRONG_TURN = 0.05
+"""Share of all people who are found in a window that is turned wrongly."""
 
 
 def damage_iuv(
@@ -85,6 +92,22 @@ def batch_to_target(batch: dict[str, Tensor]) -> Target:
     )
 
 
+def rough_angle_rad(joints_m: Float[np.ndarray, "24 3"], rng: np.random.Generator) -> float:
+    """How the first pass might say that somebody is turned: mostly not at all, sometimes wrongly.
+
+    Args:
+        joints_m: in camera axes.
+        rng: of the sample.
+    """
+    x, y = (joints_m[NECK] - joints_m[0])[:2]
+    angle_rad = float(np.arctan2(x, -y))
+    if rng.random() < WRONG_TURN:
+        return float(rng.choice((np.pi / 2, -np.pi / 2, np.pi)))
+    if abs(angle_rad) > TURNED_RAD and rng.random() < TURN_SEEN:
+        return angle_rad + float(rng.normal(0, 0.15))
+    return 0.0
+
+
 class GeometrySamples(Dataset):
     """IUVs without pictures; two in three are damaged."""
 
@@ -121,7 +144,7 @@ class PictureSamples(Dataset):
         return 1 << 40
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`image`, `marker`, the true `mask` and `uv`, and the target's labels.
+        """`image`, `marker`, `angle_rad`, the true `mask` and `uv`, and the target's labels.
 
         With twins also `occluded_image`, `occluded_marker` and `occluded_mask`.
         """
@@ -133,6 +156,7 @@ class PictureSamples(Dataset):
             "marker": rough_markers(iuv.mask, others, rng),
             "mask": iuv.mask,
             "uv": iuv.uv,
+            "angle_rad": np.float32(rough_angle_rad(sample.joints_m, rng)),
             **target_labels(sample),
         }
         if not self.twins:
@@ -166,7 +190,7 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
     """
     image = pictures_to_tensor(batch[prefix + "image"])
     with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16):
-        features = stage1.features(image, batch[prefix + "marker"])
+        features = stage1.features(image, batch[prefix + "marker"], batch.get("angle_rad"))
         mask, uv = read_iuvs(stage1, features)
     seen = see_features(features) | {"said_mask": mask, "said_uv": uv}
     return {prefix + name: value for name, value in seen.items()}

@@ -29,9 +29,10 @@ from dimr.network.dimr import Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.surface.layouts import shuffled_atlas
 from dimr.surface.uv_table import UvTable, map_table, same_mesh_uv
+from dimr.train.cards import averaged_state
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import BEST, LoopSettings, train
-from dimr.train.recipes import Run, averaged_state, synthetic_people
+from dimr.train.recipes import Run, synthetic_people
 from dimr.train.seen import (
     Rows,
     SeenSamples,
@@ -75,13 +76,15 @@ ROWS = {
     "shuffled_uv": Row(shuffled=True),
     "no_attention_no_conv": Row(variant="no_attention_no_conv"),
     "no_attention": Row(variant="no_attention"),
+    "uniform_start": Row(size=replace(STUDY_SIZE, own_bias=0.0)),
+    "bypass": Row(size=replace(STUDY_SIZE, bypass=16)),
     "occlusion": Row(goes_on=True, similarity=0.0),
     "inpainting": Row(goes_on=True),
 }
 TABLES = {
     "BASELINES": ("hmr", "hmr_iuv", "pare", "dimr", "dimr_landmarks"),
     "TABLE3": ("no_uv_feature", "no_uv_structure", "shuffled_uv", "dimr"),
-    "TABLE4": ("no_attention_no_conv", "no_attention", "dimr"),
+    "TABLE4": ("no_attention_no_conv", "no_attention", "dimr", "uniform_start", "bypass"),
     "TABLE5": ("dimr", "occlusion", "inpainting"),
 }
 

@@ -65,6 +65,7 @@ def new_stage2(
         atlas.texels(size.atlas).part,
         size,
         atlas.positions(template, size.atlas),
+        joints_of=body.joints,
     )
 
 

@@ -174,7 +174,8 @@ def load(
     """A model that is ready to predict.
 
     Args:
-        weights: A set that ships ("open"), or a folder with both stages' weights.
+        weights: A set that ships ("open", or "research", which has seen photographs without a
+            clean licence), or a folder with both stages' weights.
         body: Path of an SMPL .pkl or .npz; None for the open body. It must be the body that the
             weights were trained with.
         device: Where the networks run, e.g. "cpu" or "cuda:0".

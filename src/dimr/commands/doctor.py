@@ -12,6 +12,8 @@ SHIPPED = (
     "blazepose_full.safetensors",
     "weights/open/stage1.safetensors",
     "weights/open/stage2.safetensors",
+    "weights/research/stage1.safetensors",
+    "weights/research/stage2.safetensors",
 )
 EXTRAS = {
     "demo": ("scikit-image",),

@@ -36,7 +36,7 @@ def predict(
     ] = Path("dimr_output"),
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")] = "cpu",
     weights: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a path.")
+        str, typer.Option(metavar="NAME|PATH", help="Trained weights: open, research or a folder.")
     ] = "open",
     body: Annotated[
         Path | None,

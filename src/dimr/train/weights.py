@@ -24,6 +24,8 @@ from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import check_card, load_weights, save_weights, state_hash
 
+SHIPPED = ("open", "research")
+"""Sets of weights that ship: of synthetic people alone, and gone on with photographs."""
 STAGE1_FILE = "stage1.safetensors"
 STAGE2_FILE = "stage2.safetensors"
 MODEL_FILE = "model.safetensors"
@@ -34,17 +36,18 @@ ENCODER_PREFIX = "encoder."
 def weights_folder(name: str | Path) -> Path:
     """Folder of a shipped set of weights, or of a path.
 
+    A shipped set's name means that set, whatever lies in the current folder; `./open` is a path.
+
     Raises:
         ValueError: if it is neither.
     """
-    if Path(name).is_dir():
-        return Path(name)
-    try:
+    if str(name) in SHIPPED:
         return asset_path(f"weights/{name}/{STAGE1_FILE}").parent
-    except FileNotFoundError as error:
+    if not Path(name).is_dir():
         raise ValueError(
-            f"weights: {str(name)!r} is neither a shipped set nor a folder"
-        ) from error
+            f"weights: {str(name)!r} is neither a shipped set ({', '.join(SHIPPED)}) nor a folder"
+        )
+    return Path(name)
 
 
 def new_stage1_network(body: BodyModel, atlas: Atlas) -> CorrespondenceNet:

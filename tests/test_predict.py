@@ -92,7 +92,9 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(self, picture: np.ndarray, marker: torch.Tensor) -> CropFeatures:
+    def encode(
+        self, picture: np.ndarray, marker: torch.Tensor, angle_rad: float = 0.0
+    ) -> CropFeatures:
         assert picture.shape == (192, 192, 3)
         self.passes += 1
         pyramid = Pyramid(

@@ -73,7 +73,7 @@ def test_a_cup_of_coffee_is_nobody(network):
     picture = coffee()
     height, width = picture.shape[:2]
     window = Crop(((width - 1) / 2, (height - 1) / 2), float(width), 256)
-    assert confirm(network, picture, window, turn=False) is None
+    assert confirm(network, picture, window) is None
 
 
 @torch.no_grad()
@@ -81,11 +81,11 @@ def test_whoever_is_turned_is_found_if_that_is_asked_for(network):
     """A picture turned anticlockwise: the person's top lies to the left."""
     picture = np.ascontiguousarray(np.rot90(astronaut()))
     window = Crop((255.5, 255.5), 512.0, 256)
-    found = confirm(network, picture, window)
+    found = confirm(network, picture, window, turn=True)
     assert np.degrees(found.angle_rad) == pytest.approx(-90, abs=25)
     mask = np.rot90(confirm(network, astronaut(), window).mask)
     assert (mask & found.mask).sum() > 0.7 * (mask | found.mask).sum()
-    assert confirm(network, picture, window, turn=False) is None
+    assert confirm(network, picture, window) is None
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ from dimr.data.synthetic.people import SyntheticPeople
 from dimr.evaluate import correspondence
 from dimr.evaluate.correspondence import SceneResult, average_precision
 from dimr.evaluate.geodesic import Geodesics
-from dimr.image.crop import CORRESPONDENCE_STRIDE, box_to_crop, crop_to_full
+from dimr.image.crop import CORRESPONDENCE_STRIDE, box_to_crop, crop_matrix, crop_to_full
 from dimr.surface.atlas import load_atlas
-from dimr.surface.iuv import flip_iuv
+from dimr.surface.iuv import flip_iuv, warp_iuv
 from dimr.types import Crop, Detection, Iuv
 
 BODY, ATLAS = BodyModel.load(), load_atlas()
@@ -37,14 +37,15 @@ class Oracle(Stage1):
         self.crop = box_to_crop(detection.box_px, CROP_SIZE, 1.2)
         return self.crop
 
-    def encode(self, picture, marker):
-        return None
+    def look_again(self, picture, detection, matrix, size):
+        """The true IUV, by way of the crop's label pixels."""
+        crop = self.refine_crop(detection)
+        window = Crop(crop.centre_px, crop.side_px, CROP_SIZE // CORRESPONDENCE_STRIDE)
+        to_window = np.vstack([crop_matrix(window), [0, 0, 1]])
+        back = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(to_window)
+        return warp_iuv(self.seen(), back[:2], size)
 
-    def marker(self, detection, crop):
-        return None
-
-    def refine(self, features):
-        """The true IUV, sampled at the crop's label pixels."""
+    def seen(self):
         side = CROP_SIZE // CORRESPONDENCE_STRIDE
         window = Crop(self.crop.centre_px, self.crop.side_px, side)
         rows, cols = np.mgrid[:side, :side]

@@ -199,12 +199,9 @@ class TestStreet:
                 mask = picture[..., 0] > 128
                 return [Detection(np.array([9.5, 19.5, 29.5, 39.5], np.float32), 1.0, mask)]
 
-            def encode(self, picture, marker):
-                return picture
-
-            def refine(self, features):
-                mask = features[::2, ::2, 0] > 128
-                return Iuv(mask, np.zeros((*mask.shape, 2), np.float32))
+            def look_again(self, picture, detection, matrix, size):
+                assert np.array_equal(matrix, [[1, 0, 0], [0, 1, 0]])
+                return Iuv(detection.mask, np.zeros((*size, 2), np.float32))
 
         scores = score_street(folder, Bright())
         assert scores["n"] == 2 and scores["mask_iou"] > 0.9

@@ -148,7 +148,7 @@ def confirm(
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     known: Bool[np.ndarray, "H W"] | None = None,
-    turn: bool = True,
+    turn: bool = False,
 ) -> Detection | None:
     """The person in a window, or None.
 

@@ -159,19 +159,21 @@ class Stage1:
         if self.confirmer is None:
             return self._divide(picture, candidates, everyone)
         # A close-up fills the picture, and the first pass may see only a part of it.
-        looks = [confirm(self.confirmer, picture, replace(window, size=LANDMARK_SIZE), turn=False)]
-        for person in candidates:
-            window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
-            looks.append(confirm(self.confirmer, picture, window))
+        windows = [replace(window, size=LANDMARK_SIZE)]
+        windows += [
+            box_to_crop(person.box_px, LANDMARK_SIZE, self.margin) for person in candidates
+        ]
+        looks = [confirm(self.confirmer, picture, each) for each in windows]
         found = distinct_people([person for person in looks if person is not None])
-        # In a crowd every look may end at the same person: grey out whom we know and look again.
-        # Whoever is not seen then counts if the first pass is sure.
+        # In a crowd every look may end at the same person: grey out whom we know and look again,
+        # now for people who are turned, too. Whoever is not seen then counts if the first pass is
+        # sure.
         for person in distinct_people(candidates):
             if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
                 continue
             window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
             known = np.any([other.mask for other in found], axis=0) & ~person.mask
-            again = confirm(self.confirmer, picture, window, known, turn=False) if found else None
+            again = confirm(self.confirmer, picture, window, known if found else None, turn=True)
             if again is not None and all(
                 overlap(again.mask, other.mask) < SAME_PERSON for other in found
             ):

@@ -157,7 +157,7 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
     detection = mask_to_detection(1.0, mask)._replace(angle_rad=angle_rad)
     if stage1.confirmer is not None:
         window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin, angle_rad)
-        found = confirm(stage1.confirmer, picture, window)
+        found = confirm(stage1.confirmer, picture, window, turn=True)
         if found is not None and mask_iou(found.mask, mask) >= SAME:
             detection = found
     crop = stage1.refine_crop(detection)

@@ -12,6 +12,7 @@ from dimr.correspondence.confirm import (
     distinct_people,
     find_pose,
     next_window,
+    same_pixels,
 )
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import BlazePose
@@ -101,6 +102,15 @@ def test_people_seen_twice_are_kept_once():
         for score, mask in zip((0.6, 0.9, 0.7), masks[[1, 0, 2]], strict=True)
     )
     assert distinct_people([part, other, whole]) == [whole, other]
+
+
+@pytest.mark.parametrize(("right", "same"), [(12, True), (40, False)])
+def test_whoever_is_seen_turned_must_be_whom_the_first_pass_saw(right, same):
+    masks = np.zeros((2, 20, 40), bool)
+    masks[0, 5:15, :10] = True
+    masks[1, 5:15, :right] = True
+    person, candidate = (mask_to_detection(0.9, mask) for mask in masks)
+    assert same_pixels(person, candidate) == same
 
 
 class TestFindPose:

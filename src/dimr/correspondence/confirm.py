@@ -42,6 +42,8 @@ TURNS_RAD = (0.0, np.pi / 2, -np.pi / 2, np.pi)
 """Rotations of the first window, tried until somebody is there."""
 CERTAIN = 0.97
 """Presence below which a window that was turned shows nobody."""
+TURNED_IOU = 0.3
+"""Mask IoU with the candidate below which it shows somebody else: mostly nobody."""
 TURNED_LOOKS = 3
 """At a window that was turned; others get two."""
 
@@ -188,6 +190,12 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
         if all(overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
             kept.append(person)
     return kept
+
+
+def same_pixels(person: Detection, candidate: Detection) -> bool:
+    """Whether somebody seen in a window that was turned is the candidate it was turned for."""
+    both = (person.mask & candidate.mask).sum()
+    return bool(both >= TURNED_IOU * (person.mask | candidate.mask).sum())
 
 
 def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:

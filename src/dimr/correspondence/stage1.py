@@ -15,6 +15,7 @@ from dimr.correspondence.confirm import (
     distinct_people,
     find_pose,
     overlap,
+    same_pixels,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
@@ -174,6 +175,8 @@ class Stage1:
             window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
             known = np.any([other.mask for other in found], axis=0) & ~person.mask
             again = confirm(self.confirmer, picture, window, known if found else None, turn=True)
+            if again is not None and again.angle_rad and not same_pixels(again, person):
+                again = None
             if again is not None and all(
                 overlap(again.mask, other.mask) < SAME_PERSON for other in found
             ):

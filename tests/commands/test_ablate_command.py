@@ -28,7 +28,10 @@ def test_table_5_prints_a_line_for_each_row_and_kind_and_trains_once(run, tmp_pa
         (("TABLE9", "-o", "x"), "table: got 'TABLE9', want one of BASELINES"),
         (("TABLE3", "-o", "x", "--steps", 0), "steps: got 0, want at least 1"),
         (("TABLE3", "-o", "x", "--seeds", 0), "--seeds: got 0"),
-        (("TABLE3", "-o", "x", "--weights", "nobody"), "neither a shipped set"),
+        (
+            ("TABLE3", "-o", "x", "--weights", "nobody"),
+            "neither a shipped set (open, research) nor a folder",
+        ),
     ],
 )
 def test_refusals(run, arguments, problem, tmp_path, monkeypatch):

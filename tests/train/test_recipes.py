@@ -129,5 +129,5 @@ def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):
 
 
 def test_unknown_weights_are_refused(body, atlas):
-    with pytest.raises(ValueError, match="neither a shipped set"):
+    with pytest.raises(ValueError, match=r"neither a shipped set \(open, research\) nor a folder"):
         load_stages("nonsense", body, atlas)

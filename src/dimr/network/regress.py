@@ -105,9 +105,7 @@ class IterativeRegressor(nn.Module):
     ) -> Regression:
         """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters."""
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
-        if self.enter_landmarks is None:
-            pose = None
-        elif pose is not None:
+        if pose is not None and self.enter_landmarks is not None:
             from_features = from_features + self.enter_landmarks(pose.flatten(1))
         state = self.initial_state.expand(len(from_features), -1)
         hidden = from_features

@@ -19,13 +19,10 @@ UNSEEN = 3.0
 """Noise grows by so many times for what is not visible at all."""
 KNOWN = list(ON_BODY)
 HIPS = [KNOWN.index(23), KNOWN.index(24)]
-FOLLOWS = [
-    min(ON_BODY, key=lambda known: abs(known - lead))
-    for lead in (
-        *(0,) * 7, 7, 8, 0, 0, 11, 12, 13, 14, 15, 16, 19, 20, 19, 20, 19, 20,
-        23, 24, 25, 26, 27, 28, 27, 28, 31, 32, *(23,) * 6,
-    )
-]  # fmt: skip
+FOLLOWS = (
+    *(0,) * 7, 7, 8, 0, 0, 11, 12, 13, 14, 15, 16, 19, 20, 19, 20, 19, 20,
+    23, 24, 25, 26, 27, 28, 27, 28, 31, 32, *(23,) * 6,
+)  # fmt: skip
 """With which landmark of `ON_BODY` each of the 39 moves."""
 
 

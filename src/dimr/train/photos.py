@@ -116,9 +116,7 @@ def see_photos(folder: Path, stage1: Stage1, lspet: Path, occluders: Path | None
         occluders: RGBA cut-outs in train/; None pastes nothing.
     """
     photos = joint_photos(lspet, validation=False)
-    cutouts = []
-    if occluders is not None:
-        cutouts = load_folder(occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
+    cutouts = load_folder(occluders and occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
     about = {"stage1": stage1_hash(stage1), "cutouts": len(cutouts)}
     count = VIEWS * len(photos)
     write_seen(folder, about, count, lambda first: photo_rows(stage1, photos, cutouts, first))

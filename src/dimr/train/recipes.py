@@ -233,9 +233,8 @@ def _train_correspondence(
     about = {"data": _data_of(run), **about}
     if recipe == "stage1_photos":
         assert run.street is not None
-        cutouts = []
-        if run.occluders is not None:
-            cutouts = load_folder(run.occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
+        occluders = run.occluders and run.occluders / "train"
+        cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
         street = StreetSamples(run.street, cutouts, run.seed)
         task.training = WithStreet(task.training, street)
         about["data"] += f"; street photographs with masks: {len(street.numbers)}"

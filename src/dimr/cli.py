@@ -14,6 +14,7 @@ import typer
 from dimr import __version__
 from dimr.commands.ablate import ablate
 from dimr.commands.body import body
+from dimr.commands.curves import curves
 from dimr.commands.data import data
 from dimr.commands.doctor import doctor
 from dimr.commands.eval import eval
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, body, doctor, train, eval, ablate):
+for command in (predict, body, doctor, train, curves, eval, ablate):
     app.command(command.__name__)(command)
 for group in (data, iuv, synth):
     app.add_typer(group)

@@ -82,7 +82,7 @@ def overlay_picture(
     first = [(found if number else "no person found", INK_RGB)]
     bodies = draw_panels(picture, prediction, faces, panel_px)
     panels = [
-        _panel(body, caption)
+        captioned_panel(body, caption)
         for body, caption in zip(bodies, (first, *PANEL_CAPTIONS[1:]), strict=False)
     ]
     gap = np.full((panels[0].shape[0], GAP, 3), PAPER_RGB, np.uint8)
@@ -261,7 +261,9 @@ def _albedo(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
     return rgb[0] / 255, rgb[1] / 255, rgb[2] / 255
 
 
-def _panel(body: UInt8[np.ndarray, "H W 3"], caption: Caption) -> UInt8[np.ndarray, "H2 W2 3"]:
+def captioned_panel(
+    body: UInt8[np.ndarray, "H W 3"], caption: Caption
+) -> UInt8[np.ndarray, "H2 W2 3"]:
     """A picture under its caption, centred if it is narrower than the caption needs."""
     height, width = body.shape[:2]
     panel_width = max(width, MIN_PANEL_WIDTH)

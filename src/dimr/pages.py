@@ -1,6 +1,7 @@
 """Pictures of `dimr synth` and `dimr eval`: labels drawn, pages of statistics and of errors."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,49 @@ def _draw_means(
             marker="o",
             label=label and f"{label}: {kind}",
         )
+
+
+def draw_logs(path: Path, logs: Sequence[Path]) -> None:
+    """Validation metrics against updates, of runs that went on from one another.
+
+    Args:
+        path: PNG.
+        logs: `log.jsonl` of `dimr train`, the first run first.
+
+    Raises:
+        ValueError: for a file that is no such log, or logs without a metric in common.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    runs = [_read_log(log) for log in logs]
+    known = set.intersection(*({*lines[0]["validation"]} for lines in runs))
+    names = [name for name in runs[0][0]["validation"] if name in known]
+    if not names:
+        raise ValueError(f"logs: {', '.join(map(str, logs))} have no metric in common")
+    figure, axes = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.2), squeeze=False)
+    for place, name in zip(axes[0], names, strict=True):
+        before = 0
+        for lines in runs:
+            steps = [before + line["step"] for line in lines]
+            place.plot(steps, [line["validation"][name] for line in lines], marker=".")
+            before = steps[-1]
+        place.set_title(name)
+        place.set_xlabel("updates")
+    _save(figure, path)
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            _ = line["step"] + sum(line["validation"].values())
+        _ = lines[0]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"logs: {path} is no log of `dimr train`") from error
+    return lines
 
 
 def draw_reliability(path: Path, by_kind: Mapping[str, Mapping[str, Calibration]]) -> None:

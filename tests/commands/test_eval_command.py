@@ -1,5 +1,7 @@
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 
@@ -37,8 +39,10 @@ def test_refined_bodies_have_other_errors(run, tmp_path):
 def test_stage_1_on_crops_and_scenes(run, tmp_path):
     path = tmp_path / "scores.json"
     chosen = ("--subset", "clean", "--subset", "scenes", "--limit", 1, "--json", path)
-    code, out, err = run("eval", "STAGE1", *chosen)
+    code, out, err = run("eval", "STAGE1", *chosen, "--draw", tmp_path / "worst.png")
     assert code == 0, err
+    picture, true, found = np.split(cv2.imread(str(tmp_path / "worst.png"))[40:], 3, axis=1)
+    assert picture.std() > 10 and 0 < (true != found).mean() < 0.5
     report = json.loads(path.read_text())
     assert 0 <= report["crops"]["clean"]["right_share"] <= 1
     assert report["scenes"]["n"] == 1 and "AP at mask IoU .5" in out

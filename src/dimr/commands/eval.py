@@ -80,7 +80,9 @@ def eval(
     picture: Annotated[
         Path | None,
         typer.Option(
-            "--draw", help="ROBUST, CONFIDENCE, ATTENTION: also draw what is found, PNG."
+            "--draw",
+            help="ROBUST, CONFIDENCE, ATTENTION: also draw what is found, PNG; STAGE1: whom it "
+            "sees worst, PNG or JPEG.",
         ),
     ] = None,
     refine: Annotated[
@@ -96,7 +98,7 @@ def eval(
     if protocol == "SYNTHOCC":
         report = synthocc(subset, limit, weights[0], photos, iuv, refine)
     elif protocol == "STAGE1":
-        report = stage1(subset, limit, weights[0], photos, street)
+        report = stage1(subset, limit, weights[0], photos, street, picture)
     elif protocol == "ROBUST":
         report = robust(subset, limit, weights, photos, picture)
     elif protocol == "LANDMARKS":

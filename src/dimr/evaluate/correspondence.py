@@ -78,22 +78,28 @@ def look_at(
     return stage1.look_again(picture, detection, matrix, size)
 
 
+def target_iuv(sample: CropSample, stage1: Stage1) -> Iuv | None:
+    """What stage 1 sees of a crop's target, in pixels of the labels; None if it is not found."""
+    chosen = best_fit(stage1.find_people(sample.image), sample.person_id == 0)
+    if chosen is None:
+        return None
+    return look_at(stage1, sample.image, chosen, sample.iuv.mask.shape)
+
+
 def score_crop(
     sample: CropSample, stage1: Stage1, atlas: Atlas, geodesics: Geodesics
 ) -> CorrespondenceScore:
     """Scores of a crop's target, found on the crop as if it were a whole picture."""
     target = sample.iuv
-    found = stage1.find_people(sample.image)
-    chosen = best_fit(found, sample.person_id == 0)
     yaw = sample.rotmats[0][:, 2]
     yaw_deg = float(np.degrees(np.arctan2(yaw[0], -yaw[2])))
     part, position = sample.labels.part[target.mask], sample.labels.position_m[target.mask]
     face_visible = bool((sample.labels.part[target.mask] >= 23).sum() >= 12 and abs(yaw_deg) < 75)
-    if chosen is None:
+    iuv = target_iuv(sample, stage1)
+    if iuv is None:
         return CorrespondenceScore(
             False, yaw_deg, face_visible, 0.0, 0.0, 0.0, 0.0, np.nan, np.nan
         )
-    iuv = look_at(stage1, sample.image, chosen, target.mask.shape)
     labelled = iuv.mask[target.mask]
     uv = iuv.uv[target.mask][labelled]
     face, bary = atlas.uv_to_surface(uv)

@@ -51,10 +51,10 @@ def iuv_kinds(given: str | None) -> tuple[str, ...]:
     return ("gt", "predicted") if given is None else (given,)
 
 
-def check_picture(path: Path | None) -> None:
+def check_picture(path: Path | None, suffixes: Sequence[str] = (".png",)) -> None:
     """Refuses what `--draw` cannot write before anything is measured."""
-    if path is not None and path.suffix.lower() != ".png":
-        raise ValueError(f"--draw: got {path}, want a name that ends in .png")
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise ValueError(f"--draw: got {path}, want a name that ends in {' or '.join(suffixes)}")
 
 
 def progress(numbers: range, name: str) -> Iterable[int]:

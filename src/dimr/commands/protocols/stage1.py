@@ -1,9 +1,25 @@
 """STAGE1: correspondence of synthetic people and of street photographs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dimr.commands.protocols.shared import about, chosen_subsets, progress, sample_count
+from dimr.commands.protocols.shared import (
+    about,
+    check_picture,
+    chosen_subsets,
+    progress,
+    sample_count,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dimr.correspondence.stage1 import Stage1
+    from dimr.data.synthetic.synthocc import SynthOcc
+    from dimr.evaluate.correspondence import CorrespondenceScore
+
+WORST = 2
+"""Of each subset so many people are drawn."""
 
 
 def stage1(
@@ -12,8 +28,14 @@ def stage1(
     weights: str,
     photos: Path | None,
     street: Path | None,
+    picture: Path | None,
 ) -> dict[str, Any]:
-    """Scores of stage 1 by subset, of whole scenes, and of street photos."""
+    """Scores of stage 1 by subset, of whole scenes, and of street photos.
+
+    `picture`: where to draw the people with the least mask IoU of each subset, .jpg or .png.
+    """
+    check_picture(picture, (".jpg", ".png"))
+
     from rich.console import Console
     from rich.table import Table
 
@@ -59,6 +81,8 @@ def stage1(
             table.add_row(name, str(means["n"]), *cells)
             report.setdefault("crops", {})[name] = means
         console.print(table)
+        if picture is not None:
+            _draw_worst(picture, scores, benchmark, model.stage1)
     if SCENES in chosen:
         results = [
             score_scene(benchmark.scene(number), model.stage1)
@@ -77,3 +101,38 @@ def stage1(
         report["street"] = score_street(street, model.stage1, limit)
         console.print(f"street photos: {report['street']}")
     return report
+
+
+def _draw_worst(
+    path: Path,
+    scores: "Mapping[str, Sequence[CorrespondenceScore]]",
+    benchmark: "SynthOcc",
+    stage1: "Stage1",
+) -> None:
+    """A row for each subset: picture, true and found correspondence of its worst people."""
+    from dimr.correspondence.iuv_window import iuv_to_window
+    from dimr.draw import INK_RGB, captioned_panel, contact_sheet, iuvs_picture, picture_bytes
+    from dimr.evaluate.correspondence import target_iuv
+    from dimr.files import write_atomically
+    from dimr.surface.iuv import resize_iuv
+
+    cells = []
+    for name, people in scores.items():
+        worst = sorted(range(len(people)), key=lambda number: people[number].mask_iou)[:WORST]
+        for number in worst:
+            sample = benchmark.crop(name, number)
+            height, width = sample.image.shape[:2]
+            views = [sample.image]
+            for iuv in (sample.iuv, target_iuv(sample, stage1)):
+                large = None if iuv is None else resize_iuv(iuv, (height, width))
+                seen = [] if large is None or not large.mask.any() else [iuv_to_window(large)]
+                views.append(iuvs_picture(sample.image, seen, (width, height)))
+            captions = f"{name} {number}", "true", f"found: IoU {people[number].mask_iou:.2f}"
+            cells += [
+                captioned_panel(view, [(caption, INK_RGB)])
+                for view, caption in zip(views, captions, strict=True)
+            ]
+    height, width = cells[0].shape[:2]
+    columns = 3 * min(WORST, len(next(iter(scores.values()))))
+    sheet = contact_sheet(cells, columns, (width, height))
+    write_atomically(path, picture_bytes(sheet, path.suffix))

@@ -24,12 +24,12 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.landmarks import ON_BODY
 from dimr.body.model import BodyModel
 from dimr.body.skinning import forward_kinematics
-from dimr.correspondence.confirm import find_pose
+from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.encoder.blazepose import BlazePose
-from dimr.image.crop import box_to_crop, norm_to_crop
+from dimr.image.crop import box_to_crop, crop_picture, norm_to_crop, picture_to_tensor
 from dimr.surface.atlas import load_atlas
 from dimr.surface.iuv import resize_iuv
 
@@ -52,13 +52,12 @@ class Place(NamedTuple):
 
 
 def places(sample: CropSample, network: BlazePose, body: BodyModel) -> dict[int, Place]:
-    """Landmarks of one person who is seen at both looks."""
+    """Landmarks of one person whom the network is sure of."""
     side = sample.image.shape[0]
     person = mask_to_detection(1.0, resize_iuv(sample.iuv, (side, side)).mask)
     crop = box_to_crop(person.box_px, 192, 1.25)
-    landmarks = find_pose(network, sample.image, crop)
-    if landmarks is None:
-        return {}
+    image = picture_to_tensor(crop_picture(sample.image, crop))
+    (landmarks,) = look_at_pose(network, image)
     joints_px = norm_to_crop(sample.keypoints_norm.astype(np.float64), side)
     joints_norm = full_to_norm(crop, joints_px)
     scale = float(fit_weak(sample.joints_m, joints_norm)[0])

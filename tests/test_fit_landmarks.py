@@ -13,7 +13,7 @@ from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.evaluate.errors import mpjpe_mm
 from dimr.fit import fit_to_iuv, geometry, solve
-from dimr.fit.landmarks import NEAR, distance_to_mask, landmark_terms
+from dimr.fit.landmarks import landmark_terms
 from dimr.types import Iuv, Regression
 
 SIZE = 96
@@ -161,15 +161,6 @@ def test_the_table_is_symmetric():
         other = ON_BODY[landmark + 1]
         assert other[0] == joint.replace("L_", "R_") and other[1] == bone.replace("L_", "R_")
         assert other[2] == (-offset[0], *offset[1:])
-
-
-def test_distances_by_hand():
-    mask = np.zeros((10, 10), bool)
-    mask[4, 4] = True
-    places = np.array([[-0.1, -0.1], [0.1, -0.1], [0.5, -0.1], [1.3, -0.1], [-0.1, -1.5]])
-    wanted = [0, 0.2, 0.6, 1.4, 1.4]
-    assert distance_to_mask(mask, places) == pytest.approx(wanted, abs=1e-6)
-    assert np.isinf(distance_to_mask(mask & False, places)).all() and NEAR < 0.2
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,6 @@ class PerfectStage1(Stage1):
         self.passes = 0
         self.crops: list[Crop] = []
         self.confirmer = None
-        self.asked = 0
-
-    def find_landmarks(self, *about) -> None:
-        self.asked += 1
-        return super().find_landmarks(*about)
 
     def find_people(self, picture: np.ndarray) -> list[Detection]:
         return [person.detection for person in self.people]
@@ -92,9 +87,7 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(
-        self, picture: np.ndarray, marker: torch.Tensor, angle_rad: float = 0.0
-    ) -> CropFeatures:
+    def encode(self, picture: np.ndarray, marker: torch.Tensor) -> CropFeatures:
         assert picture.shape == (192, 192, 3)
         self.passes += 1
         pyramid = Pyramid(
@@ -251,9 +244,17 @@ class TestModel:
             offset = person.joints_cam_m - truth.joints_cam_m
             gaps.append(np.linalg.norm(offset - offset[:1], axis=1).mean())
         assert gaps[1] < 0.6 * gaps[0]
-        assert model.stage1.asked == 1
-        model.predict(PICTURE, truth.iuv, refine=True)
-        assert model.stage1.asked == 1  # an IUV of the caller's own is believed
+
+    @pytest.mark.parametrize("given", [False, True])
+    def test_refinement_hears_landmarks_but_with_an_iuv_of_the_callers_own(
+        self, body, atlas, given
+    ):
+        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        model = perfect_model(body, atlas, [person])
+        asked = []
+        model.refine = lambda regression, iuv, landmarks: asked.append(landmarks) or regression
+        model.predict(PICTURE, person.iuv if given else None, refine=True)
+        assert (asked[0] is None) == given
 
     def test_nobody_found(self, body, atlas):
         assert perfect_model(body, atlas, []).predict(PICTURE).people == []

@@ -100,10 +100,9 @@ class Model:
             return None
         regression = self._regress(cropped, features, iuv)
         if refine:
-            landmarks = None  # whoever brings an IUV knows better than they
-            if given is None:
-                landmarks = self.stage1.find_landmarks(picture, detection, crop)
-            regression = self.refine(regression, iuv, landmarks)
+            # whoever brings an IUV knows better than landmarks
+            pose = features.pose if given is None else None
+            regression = self.refine(regression, iuv, None if pose is None else pose[0])
         return self._place(detection, crop, iuv, regression, camera)
 
     def refine(

@@ -83,8 +83,6 @@ class Detection(NamedTuple):
     """Visible pixels in the full picture."""
     others: Bool[np.ndarray, "H W"] | None = None
     """Visible pixels of the other people who were found; None: of nobody."""
-    angle_rad: float = 0.0
-    """How far the body is turned in the picture, clockwise from upright, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,14 +7,15 @@ from dimr.correspondence.confirm import (
     CIRCLE,
     HIPS,
     confirm,
+    confirm_turned,
     distinct_people,
-    find_pose,
+    find_anybody,
     next_window,
     same_pixels,
 )
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import BlazePose
-from dimr.image.crop import crop_to_full, full_to_crop, norm_to_crop
+from dimr.image.crop import full_to_crop
 from dimr.types import Crop
 
 
@@ -78,20 +77,32 @@ def test_a_cup_of_coffee_is_nobody(network):
 
 
 @torch.no_grad()
-def test_whoever_is_turned_is_found_if_that_is_asked_for(network):
+def test_whoever_is_turned_is_found_if_the_first_pass_saw_them(network):
     """A picture turned anticlockwise: the person's top lies to the left."""
     picture = np.ascontiguousarray(np.rot90(astronaut()))
     window = Crop((255.5, 255.5), 512.0, 256)
-    found = confirm(network, picture, window, turn=True)
-    assert np.degrees(found.angle_rad) == pytest.approx(-90, abs=25)
-    mask = np.rot90(confirm(network, astronaut(), window).mask)
-    assert (mask & found.mask).sum() > 0.7 * (mask | found.mask).sum()
     assert confirm(network, picture, window) is None
+    mask = np.ascontiguousarray(np.rot90(confirm(network, astronaut(), window).mask))
+    found = confirm_turned(network, picture, window, mask)
+    assert (mask & found.mask).sum() > 0.7 * (mask | found.mask).sum()
+    elsewhere = np.zeros_like(mask)
+    elsewhere[:60, :60] = True
+    assert confirm_turned(network, picture, window, elsewhere) is None
+    assert confirm_turned(network, picture, window, mask, mask) is None
 
 
 @torch.no_grad()
-def test_whoever_stands_is_not_turned(network):
-    assert confirm(network, astronaut(), Crop((255.5, 255.5), 512.0, 256)).angle_rad == 0
+def test_anybody_is_found_in_any_rotation_if_they_explain_what_was_seen(network):
+    picture = np.ascontiguousarray(np.rot90(astronaut(), 2))
+    window = Crop((255.5, 255.5), 512.0, 256)
+    body, elsewhere = np.zeros((2, 512, 512), bool)
+    body[150:400, 200:350] = elsewhere[100:400, :100] = True
+    found = find_anybody(network, picture, window, body)
+    assert found.score > 0.97 and found.mask[361, 286]  # face
+    assert find_anybody(network, picture, window, elsewhere) is None
+    assert find_anybody(network, picture, window, np.zeros_like(body)) is None
+    cup = coffee()
+    assert find_anybody(network, cup, window, np.ones(cup.shape[:2], bool)) is None
 
 
 def test_people_seen_twice_are_kept_once():
@@ -109,37 +120,4 @@ def test_whoever_is_seen_turned_must_be_whom_the_first_pass_saw(right, same):
     masks = np.zeros((2, 20, 40), bool)
     masks[0, 5:15, :10] = True
     masks[1, 5:15, :right] = True
-    person, candidate = (mask_to_detection(0.9, mask) for mask in masks)
-    assert same_pixels(person, candidate) == same
-
-
-class TestFindPose:
-    WINDOW = Crop((220.0, 380.0), 800.0, 192)
-
-    @torch.no_grad()
-    def test_landmarks_are_in_the_windows_coordinates(self, network):
-        pose = find_pose(network, astronaut(), self.WINDOW)
-        nose_px = norm_to_crop(pose[0, :2].numpy(), 192)
-        assert crop_to_full(self.WINDOW, nose_px) == pytest.approx([225, 130], abs=20)
-        assert (pose[[0, 11, 12], 3] > 0.9).all()
-        across_m = (
-            pose[11, 5:] - pose[12, 5:]
-        )  # her left shoulder is to the right, as she faces us
-        assert 0.2 < across_m[0] < 0.5 and across_m[0] > 3 * across_m[1].abs()
-
-    @torch.no_grad()
-    def test_a_turned_window_turns_them_all(self, network):
-        turned = replace(self.WINDOW, angle_rad=0.2)
-        plain, other = (find_pose(network, astronaut(), each) for each in (self.WINDOW, turned))
-        cos, sin = np.cos(0.2), np.sin(0.2)
-        back = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float32)
-        rows = [0, 11, 12]
-        assert (plain[rows, :2] @ back.T - other[rows, :2]).abs().max() < 0.1
-        shoulders = [each[11, 5:7] - each[12, 5:7] for each in (plain, other)]
-        assert (shoulders[0] @ back.T - shoulders[1]).abs().max() < 0.05
-
-    @torch.no_grad()
-    def test_it_is_silent_unless_sure(self, network):
-        assert find_pose(network, coffee(), Crop((299.5, 199.5), 600.0, 192)) is None
-        everything = np.ones((512, 512), bool)
-        assert find_pose(network, astronaut(), self.WINDOW, everything) is None
+    assert same_pixels(*masks) == same

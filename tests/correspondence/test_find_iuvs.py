@@ -99,7 +99,7 @@ class Crowd(Stage1):
             people.append(mask_to_detection(score, mask))
         return people, np.zeros((70, 100), bool)
 
-    def _outline(self, picture, score, mask, others):
+    def _outline(self, picture, mask, others):
         return mask
 
 
@@ -115,7 +115,7 @@ class Overlapping(Crowd):
     def _candidates(self, picture, window):
         return super()._candidates(picture, window)[0], self.everyone
 
-    def _outline(self, picture, score, mask, others):
+    def _outline(self, picture, mask, others):
         self.asked.append((mask, others))
         return mask | others  # the second pass takes others for the person, too
 
@@ -140,8 +140,7 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
         for score, columns in ((0.95, (0, 22)), (0.7, (31, 52)))
     )
 
-    def confirm(network, picture, window, known=None, turn=False):
-        assert turn == (known is not None)  # only for whom nobody explains
+    def confirm(network, picture, window, known=None):
         if known is None:
             return first
         np.testing.assert_array_equal(known, first.mask)
@@ -152,6 +151,41 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
     assert [person.score for person in found] == [0.95, 0.7]
     np.testing.assert_array_equal(found[0].others, second.mask)
     np.testing.assert_array_equal(found[1].others, first.mask)
+
+
+def test_whoever_is_seen_nowhere_upright_is_sought_turned(monkeypatch):
+    asked, lying = [], mask_to_detection(0.98, picture_mask(0, 20))
+
+    def confirm_turned(network, picture, window, candidate, known=None):
+        asked.append((candidate, known))
+        return lying if len(asked) == 1 else None
+
+    looks = []
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: looks.append(about))
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm_turned", confirm_turned)
+    found = Crowd((0.4, 0.3)).find_people(np.zeros((70, 100, 3), np.uint8))
+    assert [person.score for person in found] == [0.98]
+    assert asked[0][1] is None and asked[0][0][30, 10]
+    np.testing.assert_array_equal(asked[1][1], lying.mask)
+    # the whole picture, both candidates, and the second once more without the first
+    assert [len(about) > 3 for about in looks] == [False, False, False, True]
+
+
+def test_where_nobody_is_found_anybody_will_do(monkeypatch):
+    last, asked = mask_to_detection(0.98, picture_mask(0, 20)), []
+
+    def find_anybody(network, picture, window, everyone):
+        asked.append((window.side_px, everyone))
+        return last
+
+    for name in ("confirm", "confirm_turned"):
+        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
+    monkeypatch.setattr("dimr.correspondence.stage1.find_anybody", find_anybody)
+    picture = np.zeros((70, 100, 3), np.uint8)
+    assert [person.score for person in Crowd((0.4,)).find_people(picture)] == [0.98]
+    assert asked[0][0] == 100 and asked[0][1].shape == (70, 100)
+    assert Crowd((0.9,)).find_people(picture)[0].score == UNCONFIRMED * 0.9  # somebody is
+    assert len(asked) == 1
 
 
 def test_the_marker_says_who_is_meant_and_who_is_not():

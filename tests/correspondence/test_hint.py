@@ -1,16 +1,24 @@
+import math
+from dataclasses import replace
+
 import pytest
 import torch
+from skimage.data import astronaut
 
+from dimr.correspondence import hint
 from dimr.correspondence.hint import (
     CIRCLE,
     GREY,
     LIMBS,
+    LOOKS,
     THICKNESS,
     PoseHint,
     look_at_pose,
     stick_figure,
 )
 from dimr.encoder.blazepose import BlazePose
+from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
+from dimr.types import Crop
 
 
 class Seer(BlazePose):
@@ -28,7 +36,10 @@ class Seer(BlazePose):
         landmarks = torch.tensor([64.0, 192.0, -32.0, 20.0, -20.0]).repeat(len(image), 39, 1)
         landmarks[:, CIRCLE, :2] = torch.tensor(self.CIRCLE_PX)
         world = torch.tensor([1.0, 0.0, 0.0]).repeat(len(image), 39, 1)
-        return landmarks, world, torch.ones(len(image))
+        return landmarks, world, self.presence(image)
+
+    def presence(self, image):
+        return torch.ones(len(image))
 
 
 class Sideways(Seer):
@@ -43,6 +54,13 @@ class Blind(Seer):
     CIRCLE_PX = (64.0, 192.0)
 
 
+class Choosy(Blind):
+    """Is as sure as the window's top is bright."""
+
+    def presence(self, image):
+        return image[:, 0, :64].mean((1, 2))
+
+
 def test_landmarks_are_crop_normalised_whatever_the_size():
     for size in (192, 256):
         pose = look_at_pose(Blind(), torch.zeros(2, 3, size, size))
@@ -50,7 +68,8 @@ def test_landmarks_are_crop_normalised_whatever_the_size():
         torch.testing.assert_close(pose[1, 7], wanted, atol=1e-6, rtol=0)
 
 
-def test_the_second_look_is_at_the_body_and_speaks_of_the_crop():
+def test_the_second_look_is_at_the_body_and_speaks_of_the_crop(monkeypatch):
+    monkeypatch.setattr(hint, "LOOKS", 2)
     # hips at (-0.5, 0.5), radius 1: the window reaches 1.25 around them, and sees them at
     # (-0.5, 0.5) of itself again
     pose = look_at_pose(Seer(), torch.zeros(1, 3, 64, 64))
@@ -58,23 +77,33 @@ def test_the_second_look_is_at_the_body_and_speaks_of_the_crop():
     torch.testing.assert_close(pose[0, 7], wanted, atol=1e-5, rtol=0)
 
 
-def test_the_second_look_turns_what_it_sees_back():
+def test_the_second_look_turns_what_it_sees_back(monkeypatch):
+    monkeypatch.setattr(hint, "LOOKS", 2)
     # the window's up is the crop's right: its x axis is the crop's y axis
     pose = look_at_pose(Sideways(), torch.zeros(1, 3, 64, 64))
     wanted = torch.tensor([-0.5 - 0.625, 0.5 - 0.625, -0.25 * 1.25, 1.0, 0.0, 0.0, 1.0, 0.0])
     torch.testing.assert_close(pose[0, 7], wanted, atol=1e-5, rtol=0)
 
 
-def test_the_first_look_is_upright_if_it_is_known_how():
-    image = torch.zeros(2, 3, 64, 64)
-    image[..., 32:] = 1  # the right half, whence the body's top lies
-    seer = Blind()
-    pose = look_at_pose(seer, image, angle_rad=torch.tensor([torch.pi / 2, 0.0]))
-    turned, upright = seer.looked_at[0]
-    assert (turned[:, 8:120, 8:-8] == 1).all() and not turned[:, 136:].any()
-    assert (upright[:, 8:-8, 136:-8] == 1).all() and not upright[..., :120].any()
-    torch.testing.assert_close(pose[0, 7, 5:], torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
-    torch.testing.assert_close(pose[1, 7, 5:], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6, rtol=0)
+def test_whoever_is_not_seen_upright_is_sought_turned():
+    image = torch.zeros(3, 3, 64, 64)
+    image[0, :, :, 44:] = 1  # its right is bright: turned by a quarter, that is the top
+    image[1, :, :20] = 1  # its top is
+    image[2, :, 60:] = 0.5  # hardly anything is: its bottom, and that is not certain
+    seer = Choosy()
+    pose = look_at_pose(seer, image)
+    assert pose[:, 7, 3].tolist() == pytest.approx([1, 1, 0], abs=0.02)  # times how sure
+    axes = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    torch.testing.assert_close(pose[:, 7, 5:], axes, atol=1e-6, rtol=0)
+    assert [len(each) for each in seer.looked_at] == [3] * LOOKS + [2] * 3 * LOOKS
+
+
+def test_a_second_person_upside_down_does_not_outdo_who_is_seen_for_certain():
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., :20, :], image[..., 44:, :] = 1, 1.5
+    seer = Choosy()
+    look_at_pose(seer, image)
+    assert len(seer.looked_at) == LOOKS
 
 
 def test_the_others_are_grey_when_it_looks():
@@ -83,6 +112,44 @@ def test_the_others_are_grey_when_it_looks():
     look_at_pose(seer, torch.ones(1, 3, 256, 256), others)
     seen = seer.looked_at[0]
     assert (seen[..., :128] > 0.999).all() and ((seen[..., 128:] - GREY).abs() < 1e-3).all()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return BlazePose.pretrained().eval()
+
+
+class TestPhotograph:
+    """The astronaut, who sits and faces us."""
+
+    CROP = Crop((220.0, 380.0), 800.0, 192)
+
+    @torch.no_grad()
+    def look(self, network, angle_rad=0.0, others=None):
+        image = picture_to_tensor(
+            crop_picture(astronaut(), replace(self.CROP, angle_rad=angle_rad))
+        )
+        return look_at_pose(network, image, others)[0]
+
+    def test_landmarks_are_in_the_crops_coordinates(self, network):
+        pose = self.look(network)
+        nose_px = norm_to_crop(pose[0, :2].numpy(), 192)
+        assert crop_to_full(self.CROP, nose_px) == pytest.approx([225, 130], abs=20)
+        assert (pose[[0, 11, 12], 3] > 0.9).all()
+        across_m = pose[11, 5:] - pose[12, 5:]  # her left shoulder is to our right
+        assert 0.2 < across_m[0] < 0.5 and across_m[0] > 3 * across_m[1].abs()
+
+    @pytest.mark.parametrize("angle_rad", [0.2, math.pi])
+    def test_a_turned_crop_turns_them_all(self, network, angle_rad):
+        plain, other = (self.look(network, each) for each in (0.0, angle_rad))
+        cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+        back, rows = torch.tensor([[cos, sin], [-sin, cos]]), [0, 11, 12]
+        assert (plain[rows, :2] @ back.T - other[rows, :2]).abs().max() < 0.1
+        shoulders = [each[11, 5:7] - each[12, 5:7] for each in (plain, other)]
+        assert (shoulders[0] @ back.T - shoulders[1]).abs().max() < 0.08
+
+    def test_whoever_is_greyed_out_is_not_seen(self, network):
+        assert (self.look(network, others=torch.ones(1, 1, 96, 96))[:, 3] < 0.5).all()
 
 
 class TestStickFigure:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dimr.network.encode import FuseFeatures
+from dimr.network.encode import FuseFeatures, Standardise
 
 
 def test_equals_one_convolution_of_the_concatenated_maps():
@@ -48,3 +48,41 @@ def test_silenced_features_are_zero_again_and_may_learn_again():
 def test_refuses_another_number_of_maps():
     with pytest.raises(ValueError, match="maps: got 1, want 2"):
         FuseFeatures((4, 6), 5)([torch.rand(1, 4, 8, 8)])
+
+
+class TestStandardise:
+    MAPS = (40 + 3 * torch.randn(16, 4, 6, 6, generator=torch.Generator().manual_seed(0))).detach()
+
+    def test_the_first_batch_starts_the_statistics(self):
+        layer = Standardise(4)
+        found = layer(self.MAPS)
+        torch.testing.assert_close(found.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
+        torch.testing.assert_close(found.std((0, 2, 3), correction=0), torch.ones(4))
+
+    def test_nobody_depends_on_who_else_is_in_the_batch(self):
+        layer = Standardise(4)
+        layer(self.MAPS)
+        layer.eval()
+        torch.testing.assert_close(layer(self.MAPS)[3:4], layer(self.MAPS[3:4]))
+
+    def test_statistics_follow_in_training_only(self):
+        layer = Standardise(4)
+        layer(self.MAPS)
+        before = layer.mean.clone()
+        layer.eval()(self.MAPS + 10)
+        torch.testing.assert_close(layer.mean, before)
+        layer.train()(self.MAPS + 10)
+        torch.testing.assert_close(layer.mean, before + 0.1, atol=1e-3, rtol=0)
+
+    def test_a_channel_that_never_changes_stays_finite(self):
+        assert torch.isfinite(Standardise(2)(torch.full((3, 2, 4, 4), 7.0))).all()
+
+    def test_a_large_constant_in_one_map_does_not_drown_the_others(self):
+        """What happened to the maps of BlazePose at stride 32 before."""
+        torch.manual_seed(0)
+        fine, coarse = torch.randn(8, 3, 8, 8), 100 + torch.randn(8, 5, 4, 4)
+        fuse = FuseFeatures((3, 5), 16, zero_start=True, standardise=True)
+        fuse.feature_gain.weight.data.copy_(torch.eye(16)[..., None, None])
+        found = fuse([fine, coarse])
+        assert 0.3 < (found > 0).float().mean() < 0.7
+        assert (found.std((0, 2, 3)) > 0.05).all()

@@ -11,7 +11,6 @@ from dimr.train.photos import (
     VIEWS,
     WEIGHT_2D,
     MixedSamples,
-    labels_angle_rad,
     labels_mask,
     mend_sides,
     photo_rows,
@@ -60,17 +59,6 @@ def test_mirror_exchanges_left_and_right():
     names = LSP14_NAMES[:12]
     other = {"L": "R", "R": "L"}
     assert [names[each] for each in MIRROR] == [other[name[0]] + name[1:] for name in names]
-
-
-def test_trunks_are_turned_clockwise_from_upright():
-    joints = STANDING_PX.copy()
-    assert labels_angle_rad(joints) == pytest.approx(0, abs=0.2)
-    for quarters in range(1, 4):
-        joints = np.stack([-joints[:, 1], joints[:, 0]], axis=1)  # x right, y down: clockwise
-        turned = labels_angle_rad(joints) - quarters * np.pi / 2
-        assert np.cos(turned) == pytest.approx(1, abs=0.02)
-    joints[8] = np.nan
-    assert labels_angle_rad(joints) == 0
 
 
 def test_landmarks_are_those_of_blazepose():

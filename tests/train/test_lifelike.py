@@ -5,7 +5,7 @@ from dimr.body.camera import project_weak
 from dimr.body.landmarks import ON_BODY, body_landmarks
 from dimr.body.model import BodyModel
 from dimr.train import lifelike
-from dimr.train.lifelike import FOLLOWS, lifelike_pose
+from dimr.train.lifelike import FOLLOWS, BorrowedErrors, landmark_places, lifelike_pose
 
 BODY = BodyModel.load()
 KNOWN = list(ON_BODY)
@@ -32,7 +32,7 @@ def test_without_noise_they_are_where_they_should_be(truth, said, monkeypatch):
     monkeypatch.setattr(lifelike, "PLACE_NOISE", 0)
     monkeypatch.setattr(lifelike, "WORLD_NOISE_M", 0)
     rotmats, betas, camera, joints_norm = truth
-    found = lifelike_pose(said, BODY, rotmats, betas, joints_norm)
+    found = lifelike_pose(said, landmark_places(BODY, rotmats, betas, joints_norm))
     points = body_landmarks(BODY, rotmats, betas)
     places = project_weak(points, camera)
     torch.testing.assert_close(found[:, KNOWN, :2], places, atol=1e-5, rtol=0)
@@ -44,7 +44,7 @@ def test_without_noise_they_are_where_they_should_be(truth, said, monkeypatch):
 
 def test_the_others_move_with_those_beside_them(truth, said):
     rotmats, betas, _, joints_norm = truth
-    moved = lifelike_pose(said, BODY, rotmats, betas, joints_norm) - said
+    moved = lifelike_pose(said, landmark_places(BODY, rotmats, betas, joints_norm)) - said
     for landmark, leader in enumerate(FOLLOWS):
         for columns in (slice(0, 3), slice(5, 8)):
             torch.testing.assert_close(moved[:, landmark, columns], moved[:, leader, columns])
@@ -55,7 +55,7 @@ def test_the_others_move_with_those_beside_them(truth, said):
 def test_more_is_visible_and_nothing_less(truth, said):
     torch.manual_seed(0)
     rotmats, betas, _, joints_norm = truth
-    found = lifelike_pose(said, BODY, rotmats, betas, joints_norm)[..., 3:5]
+    found = lifelike_pose(said, landmark_places(BODY, rotmats, betas, joints_norm))[..., 3:5]
     assert (found >= said[..., 3:5] - 1e-6).all() and (found <= 1).all()
     assert found.mean() > said[..., 3:5].mean() + 0.1
 
@@ -67,7 +67,42 @@ def test_what_is_hidden_is_less_exact(truth, said, monkeypatch):
     gaps = []
     for visible in (1.0, 0.0):
         said[..., 3:5] = visible
-        found = [lifelike_pose(said, BODY, rotmats, betas, joints_norm) for _ in range(30)]
+        found = [
+            lifelike_pose(said, landmark_places(BODY, rotmats, betas, joints_norm))
+            for _ in range(30)
+        ]
         gaps.append((torch.stack(found)[:, :, KNOWN, :2] - places).std())
     assert gaps[0] == pytest.approx(lifelike.PLACE_NOISE, rel=0.1)
     assert gaps[1] == pytest.approx((1 + lifelike.UNSEEN) * lifelike.PLACE_NOISE, rel=0.1)
+
+
+class TestBorrowedErrors:
+    EVERYWHERE = torch.ones(3, 8, 8, dtype=torch.bool)
+
+    @pytest.fixture
+    def places(self, truth):
+        rotmats, betas, _, joints_norm = truth
+        return landmark_places(BODY, rotmats, betas, joints_norm)
+
+    def test_in_order_they_give_back_what_was_said(self, places, said, monkeypatch):
+        said[..., :2] *= 0.5  # within the crop
+        said[..., 3] = 0.9
+        errors = BorrowedErrors(said, places, self.EVERYWHERE)
+        monkeypatch.setattr(torch, "randint", lambda high, size: torch.arange(*size) % high)
+        torch.testing.assert_close(errors.pose_at(places), said, atol=1e-5, rtol=0)
+
+    def test_errors_move_with_whom_they_are_given_to(self, places, said):
+        said[..., 3] = 0.9
+        found = []
+        for shift in (0.0, 0.25):
+            torch.manual_seed(3)
+            errors = BorrowedErrors(said, places, self.EVERYWHERE)
+            found.append(errors.pose_at(places + shift))
+        moved = found[1] - found[0]
+        torch.testing.assert_close(moved[..., :3], torch.full_like(moved[..., :3], 0.25))
+        torch.testing.assert_close(moved[..., 3:5], torch.zeros_like(moved[..., 3:5]))
+
+    def test_nothing_is_borrowed_of_landmarks_that_are_not_believed(self, places, said):
+        said[..., 3] = torch.tensor([0.9, 0.2, 0.1])[:, None]
+        errors = BorrowedErrors(said, places, self.EVERYWHERE)
+        assert (errors.pose_at(places)[..., 3] == 0.9).all()

@@ -24,7 +24,9 @@ from dimr.train.weights import load_model
 SETTINGS = PaperSettings(
     batch_size=2,
     crop_size=64,
-    size=HeadSize(atlas=16, features=8, blocks=((8, 2),), norm_groups=4, hidden=16),
+    size=HeadSize(
+        atlas=16, features=8, blocks=((8, 2),), norm_groups=4, hidden=16, standardise=False
+    ),
     validate_every=100,
 )
 

@@ -10,6 +10,7 @@ from dimr.train.seen import (
     MANIFEST,
     SeenSamples,
     SeenTask,
+    borrowed_errors,
     halve_pictures,
     write_seen,
 )
@@ -139,3 +140,35 @@ def test_photographs_keep_the_landmarks_that_were_seen():
     assert not torch.isclose(found[::2, 11:17, :2], pose[::2, 11:17, :2]).any()
     task.lifelike = 0.0
     assert torch.equal(task._lifelike(batch), pose)
+
+
+class TestBorrowing:
+    BODY = BodyModel.load()
+
+    @staticmethod
+    def rows(visible):
+        """Three drawn people in the middle of their crops."""
+        pose = np.zeros((3, 39, 8), np.float32)
+        pose[..., 3] = visible
+        return {
+            "pose": pose,
+            "mask": np.ones((3, 8, 8), bool),
+            "rotmats": np.tile(np.eye(3, dtype=np.float32), (3, 24, 1, 1)),
+            "betas": np.zeros((3, 10), np.float32),
+            "joints_norm": np.random.default_rng(0).random((3, 24, 2), np.float32),
+        }
+
+    def borrowed(self, rows):
+        seen = SeenSamples.__new__(SeenSamples)
+        seen.arrays = rows
+        return borrowed_errors(seen, self.BODY)
+
+    def test_of_everybody_who_is_believed(self):
+        assert len(self.borrowed(self.rows(0.9)).errors) == 3
+        assert len(self.borrowed(self.rows(np.float32([[0.9], [0.1], [0.9]]))).errors) == 2
+
+    def test_of_nobody(self):
+        assert self.borrowed(self.rows(0.1)) is None
+        rows = self.rows(0.9)
+        del rows["pose"]
+        assert self.borrowed(rows) is None

@@ -1,12 +1,13 @@
-"""Where BlazePose's landmarks lie on the body: beside SMPL's joints, moving with its bones.
+"""Where BlazePose's landmarks lie on the body, and whether they are those of a certain person.
 
 `scripts/landmark_offsets.py` measures the table on synthetic people; the network's hips and
 shoulders lie elsewhere than SMPL's.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
@@ -41,6 +42,16 @@ JOINTS, BONES = (
 )
 OFFSETS_M = np.array([offset for _, _, offset in ON_BODY.values()]) / 100
 
+NEAR = 0.05
+"""A landmark within this distance of the mask lies on it, crop-normalised."""
+ON_MASK = 0.9
+"""Share of what is seen that must lie on the mask for landmarks to be believed."""
+SEEN = 0.5
+"""Mean visibility from which they may be: of somebody of whom little is to be seen, even what is
+seen is misplaced."""
+VISIBILITY_POWER = 4.0
+"""A landmark counts with its visibility to this power."""
+
 
 def body_landmarks(
     body: BodyModel, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]
@@ -51,3 +62,26 @@ def body_landmarks(
     points = rest[:, JOINTS] + rest.new_tensor(OFFSETS_M)
     moved = transforms[:, BONES]
     return (moved[..., :3, :3] @ points[..., None]).squeeze(-1) + moved[..., :3, 3]
+
+
+def believed(pose: Float[Tensor, "B 39 8"], mask: Bool[Tensor, "B h w"]) -> Bool[Tensor, "B"]:
+    """Whether landmarks are likely to be those of the people of some masks.
+
+    The network speaks of the most prominent person and is bad at people of whom little is seen:
+    nearly all that it sees must lie on the mask, and it must see enough.
+
+    Args:
+        pose: x, y (crop-normalised), z, visibility, presence, and x, y, z in metres, as
+            `dimr.correspondence.hint.look_at_pose` gives them.
+        mask: visible pixels in the same crops, at any resolution.
+    """
+    size = max(mask.shape[1:])
+    reach = round(NEAR * size / 2)
+    grown = functional.max_pool2d(mask[:, None].float(), 2 * reach + 1, 1, reach)
+    pose = pose[:, list(ON_BODY)].float()
+    place = pose[:, None, :, :2]
+    on_mask = functional.grid_sample(grown, place, "nearest", align_corners=False)[:, 0, 0]
+    visible = pose[..., 3].clamp(0, 1)
+    trust = visible**VISIBILITY_POWER
+    enough = visible.mean(1) >= SEEN
+    return enough & ((trust * on_mask).sum(1) >= ON_MASK * trust.sum(1))

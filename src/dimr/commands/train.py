@@ -40,7 +40,10 @@ def train(
     ] = None,
     seen: Annotated[
         Path | None,
-        typer.Option(help="Folder `seen` of `dimr ablate`: stage 2 learns from it, faster."),
+        typer.Option(
+            help="Folder `seen` of `dimr ablate`: stage 2 learns from it, faster; "
+            "stage2_geometry: errors of landmarks."
+        ),
     ] = None,
     lspet: Annotated[
         Path | None,

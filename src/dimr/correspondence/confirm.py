@@ -15,16 +15,20 @@ from dataclasses import replace
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
 
-from dimr.correspondence.hint import CIRCLE, GREY, HIPS, WINDOW_MARGIN
+from dimr.correspondence.hint import (
+    CERTAIN,
+    CIRCLE,
+    GREY,
+    HIPS,
+    TURNS_RAD,
+    WINDOW_MARGIN,
+)
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import (
     crop_picture,
     crop_to_full,
-    crop_to_norm,
-    full_to_crop,
     picture_to_tensor,
     uncrop_picture,
 )
@@ -34,16 +38,12 @@ MAYBE_PRESENT = 0.2
 """Presence below which a first look is not followed by a second."""
 PRESENT = 0.5
 """Presence below which a second look is nobody."""
-SURE = 0.9
-"""Presence from which, at both looks, the landmarks themselves are believed."""
 SAME_PERSON = 0.5
 """Mask IoU from which two people are one."""
-TURNS_RAD = (0.0, np.pi / 2, -np.pi / 2, np.pi)
-"""Rotations of the first window, tried until somebody is there."""
-CERTAIN = 0.97
-"""Presence below which a window that was turned shows nobody."""
 TURNED_IOU = 0.3
 """Mask IoU with the candidate below which it shows somebody else: mostly nobody."""
+EXPLAINED = 0.5
+"""Share of the first pass's pixels up to which somebody is no reason for them."""
 TURNED_LOOKS = 3
 """At a window that was turned; others get two."""
 
@@ -75,7 +75,7 @@ def track(
     window: Crop,
     least: float = MAYBE_PRESENT,
 ) -> Crop | None:
-    """The window of the second look; None if the first one's presence is below `least`."""
+    """The window of the next look; None if this one's presence is below `least`."""
     landmarks_px, _, presence = glance(network, picture, window)
     return next_window(landmarks_px, window) if presence >= least else None
 
@@ -89,56 +89,6 @@ def grey_others(
     return np.where(others[..., None], np.uint8(GREY * 255), picture)
 
 
-def find_pose(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    others: Bool[np.ndarray, "H W"] | None = None,
-    angle_rad: float = 0.0,
-) -> Float[Tensor, "39 8"] | None:
-    """Landmarks of the person in a window, of two looks; None unless both are sure.
-
-    What `dimr.correspondence.hint.look_at_pose` says at one look, in the same order and in the
-    coordinates of `window`, but more exact: the second window is upright and fits the body.
-
-    Args:
-        network: the original one.
-        picture: RGB.
-        window: where to look first, and whose coordinates are used.
-        others: pixels of people who are not looked for.
-        angle_rad: how far the person is turned, clockwise from upright in the window.
-    """
-    picture = grey_others(picture, others)
-    first = replace(window, size=LANDMARK_SIZE, angle_rad=window.angle_rad + angle_rad)
-    moved = track(network, picture, first, SURE)
-    if moved is None:
-        return None
-    landmarks_px, world_m, presence = glance(network, picture, moved)
-    if not presence >= SURE:
-        return None
-    landmarks = torch.from_numpy(landmarks_px)
-    place = full_to_crop(window, crop_to_full(moved, landmarks_px[:, :2].astype(np.float64)))
-    depth = landmarks[:, 2:3] * (2 / LANDMARK_SIZE * moved.side_px / window.side_px)
-    turned = replace(moved, angle_rad=moved.angle_rad - window.angle_rad)
-    world_m = window_to_camera(world_m, turned)
-    return torch.cat(
-        [
-            torch.from_numpy(crop_to_norm(place, window.size)).float(),
-            depth,
-            landmarks[:, 3:].sigmoid(),
-            torch.from_numpy(world_m),
-        ],
-        dim=1,
-    )
-
-
-def window_to_camera(points_m: Float[np.ndarray, "N 3"], window: Crop) -> Float[np.ndarray, "N 3"]:
-    """Points along the axes of a rotated window, along the camera's."""
-    cos, sin = np.cos(window.angle_rad), np.sin(window.angle_rad)
-    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    return (points_m @ turn.T).astype(np.float32)
-
-
 def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> BlazePoseOutput:
     """The network's answer about one window."""
     place = next(network.parameters()).device
@@ -150,7 +100,6 @@ def confirm(
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     known: Bool[np.ndarray, "H W"] | None = None,
-    turn: bool = False,
 ) -> Detection | None:
     """The person in a window, or None.
 
@@ -159,28 +108,73 @@ def confirm(
         picture: RGB.
         window: where to look first.
         known: pixels of people who are not looked for.
-        turn: whether to look for people who lie or stand on their hands, too. There must be a
-            reason to: the network sees them in things.
+    """
+    return _follow(network, grey_others(picture, known), window, 2, PRESENT)
+
+
+def confirm_turned(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    candidate: Bool[np.ndarray, "H W"],
+    known: Bool[np.ndarray, "H W"] | None = None,
+) -> Detection | None:
+    """The same for somebody who lies or stands on their hands.
+
+    There must be a reason to look for them: the network sees them in things. So `candidate`, whom
+    the first pass saw, has to be much the same pixels.
     """
     picture = grey_others(picture, known)
-    for turn_rad in TURNS_RAD if turn else TURNS_RAD[:1]:
-        looks, least = (TURNED_LOOKS, CERTAIN) if turn_rad else (2, PRESENT)
-        moved = replace(window, angle_rad=window.angle_rad + turn_rad)
-        for _ in range(looks - 1):
-            moved = None if moved is None else track(network, picture, moved)
-        if moved is None:
-            continue
-        last = look(network, picture, moved)
-        presence = float(last.presence[0])
-        if presence < least:
-            continue
-        probability = torch.sigmoid(last.mask_logits[0, 0]).cpu().numpy()
-        size = picture.shape[1], picture.shape[0]
-        mask = uncrop_picture(probability, moved, size) > 0.5
-        if mask.any():
-            found = mask_to_detection(presence, mask)
-            return found._replace(angle_rad=moved.angle_rad) if turn_rad else found
+    for turn_rad in TURNS_RAD[1:]:
+        turned = replace(window, angle_rad=window.angle_rad + turn_rad)
+        found = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN)
+        if found is not None and same_pixels(found.mask, candidate):
+            return found
     return None
+
+
+def find_anybody(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    everyone: Bool[np.ndarray, "H W"],
+) -> Detection | None:
+    """The surest person of a picture in which nobody was found, looked for in every rotation.
+
+    There must be a reason to, here, too: they have to explain most of `everyone`, the pixels that
+    the first pass takes for people.
+    """
+    found = None
+    for turn_rad in TURNS_RAD:
+        turned = replace(window, angle_rad=window.angle_rad + turn_rad)
+        person = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN, maybe=0.0)
+        if person is None or (person.mask & everyone).sum() <= EXPLAINED * everyone.sum():
+            continue
+        if found is None or person.score > found.score:
+            found = person
+    return found
+
+
+def _follow(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop | None,
+    looks: int,
+    least: float,
+    maybe: float = MAYBE_PRESENT,
+) -> Detection | None:
+    """Whom some looks end at: each as sure of them as `maybe`, the last one as `least`."""
+    for _ in range(looks - 1):
+        window = None if window is None else track(network, picture, window, maybe)
+    if window is None:
+        return None
+    last = look(network, picture, window)
+    presence = float(last.presence[0])
+    if presence < least:
+        return None
+    probability = torch.sigmoid(last.mask_logits[0, 0]).cpu().numpy()
+    mask = uncrop_picture(probability, window, (picture.shape[1], picture.shape[0])) > 0.5
+    return mask_to_detection(presence, mask) if mask.any() else None
 
 
 def distinct_people(found: list[Detection]) -> list[Detection]:
@@ -192,10 +186,9 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
     return kept
 
 
-def same_pixels(person: Detection, candidate: Detection) -> bool:
+def same_pixels(mask: Bool[np.ndarray, "H W"], candidate: Bool[np.ndarray, "H W"]) -> bool:
     """Whether somebody seen in a window that was turned is the candidate it was turned for."""
-    both = (person.mask & candidate.mask).sum()
-    return bool(both >= TURNED_IOU * (person.mask | candidate.mask).sum())
+    return bool((mask & candidate).sum() >= TURNED_IOU * (mask | candidate).sum())
 
 
 def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:

@@ -12,10 +12,10 @@ from torch import Tensor
 from dimr.correspondence.confirm import (
     SAME_PERSON,
     confirm,
+    confirm_turned,
     distinct_people,
-    find_pose,
+    find_anybody,
     overlap,
-    same_pixels,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.hint import look_at_pose
@@ -114,30 +114,23 @@ class Stage1:
         self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
     ) -> CropFeatures:
         """`encode` for somebody's crop of the whole picture."""
-        marker = self.marker(detection, crop)
-        return self.encode(crop_picture(picture, crop), marker, detection.angle_rad)
+        return self.encode(crop_picture(picture, crop), self.marker(detection, crop))
 
     @torch.inference_mode()
     def encode(
-        self,
-        picture: UInt8[np.ndarray, "S S 3"],
-        marker: Float[Tensor, "1 2 h w"],
-        angle_rad: float = 0.0,
+        self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[Tensor, "1 2 h w"]
     ) -> CropFeatures:
-        """What is seen on a crop: the pass that both stages share; `angle_rad` of `Detection`."""
-        return self.features(picture_to_tensor(picture), marker, torch.tensor([angle_rad]))
+        """What is seen on a crop: the pass that both stages share."""
+        return self.features(picture_to_tensor(picture), marker)
 
     def features(
-        self,
-        image: Float[Tensor, "B 3 S S"],
-        marker: Float[Tensor, "B 2 h w"],
-        angle_rad: Float[Tensor, "B"] | None = None,
+        self, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
     ) -> CropFeatures:
         """`encode` for a batch."""
         image, marker = image.to(self.device), marker.to(self.device)
         pose = None
         if self.confirmer is not None:
-            pose = look_at_pose(self.confirmer, image, marker[:, 1:], angle_rad)
+            pose = look_at_pose(self.confirmer, image, marker[:, 1:])
         return CropFeatures(self.network.encoder.features(image), marker, pose)
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
@@ -173,16 +166,21 @@ class Stage1:
             if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
                 continue
             window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
-            known = np.any([other.mask for other in found], axis=0) & ~person.mask
-            again = confirm(self.confirmer, picture, window, known if found else None, turn=True)
-            if again is not None and again.angle_rad and not same_pixels(again, person):
-                again = None
+            known, again = None, None
+            if found:
+                known = np.any([other.mask for other in found], axis=0) & ~person.mask
+                again = confirm(self.confirmer, picture, window, known)
+            if again is None:
+                again = confirm_turned(self.confirmer, picture, window, person.mask, known)
             if again is not None and all(
                 overlap(again.mask, other.mask) < SAME_PERSON for other in found
             ):
                 found.append(again)
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
+        if not found:
+            person = find_anybody(self.confirmer, picture, windows[0], everyone)
+            found = [] if person is None else [person]
         found = sorted(found, key=lambda person: -person.score)
         return self._divide(picture, found, everyone)
 
@@ -209,16 +207,15 @@ class Stage1:
             if left.sum() < SAME_PERSON * person.mask.sum():
                 continue
             others = claimed if person.others is None else claimed | (person.others & ~left)
-            mask = self._outline(picture, person.angle_rad, left, others) & ~claimed
+            mask = self._outline(picture, left, others) & ~claimed
             if mask.any():
-                piece = mask_to_detection(person.score, largest_pieces(mask))
-                divided.append(piece._replace(angle_rad=person.angle_rad))
+                divided.append(mask_to_detection(person.score, largest_pieces(mask)))
                 claimed |= divided[-1].mask
         for _ in range(MOST_HIDDEN):
             piece = self._hidden_piece(divided, everyone, claimed, reach)
             if piece is None:
                 break
-            mask = self._outline(picture, 0.0, piece, claimed) & ~claimed
+            mask = self._outline(picture, piece, claimed) & ~claimed
             mask = largest_pieces(mask) if mask.any() else piece
             divided.append(mask_to_detection(UNEXPLAINED, mask))
             claimed = claimed | mask | piece
@@ -237,12 +234,11 @@ class Stage1:
     def _outline(
         self,
         picture: UInt8[np.ndarray, "H W 3"],
-        angle_rad: float,
         mask: Bool[np.ndarray, "H W"],
         others: Bool[np.ndarray, "H W"],
     ) -> Bool[np.ndarray, "H W"]:
         """What the second pass makes of a mark, in pixels of the picture."""
-        detection = mask_to_detection(1.0, mask)._replace(others=others, angle_rad=angle_rad)
+        detection = mask_to_detection(1.0, mask)._replace(others=others)
         crop = self.refine_crop(detection)
         features = self.see(picture, detection, crop)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
@@ -286,15 +282,6 @@ class Stage1:
         if detection.others is not None:
             mark[1] = crop_picture(detection.others.astype(np.float32), window)
         return torch.from_numpy(mark)[None]
-
-    @torch.inference_mode()
-    def find_landmarks(
-        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
-    ) -> Float[Tensor, "39 8"] | None:
-        """What the original network is sure of about somebody; see `confirm.find_pose`."""
-        if self.confirmer is None:
-            return None
-        return find_pose(self.confirmer, picture, crop, detection.others, detection.angle_rad)
 
     @torch.inference_mode()
     def look_again(

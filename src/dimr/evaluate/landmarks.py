@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
-from dimr.correspondence.confirm import PRESENT, glance, track, window_to_camera
+from dimr.correspondence.confirm import PRESENT, glance, track
 from dimr.data.synthetic.people import CropSample
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
@@ -80,6 +80,13 @@ def find_world_landmarks(
         return None
     _, world_m, presence = glance(network, picture, moved)
     return window_to_camera(world_m, moved) if presence >= PRESENT else None
+
+
+def window_to_camera(points_m: Float[np.ndarray, "N 3"], window: Crop) -> Float[np.ndarray, "N 3"]:
+    """Points along the axes of a rotated window, along the camera's."""
+    cos, sin = np.cos(window.angle_rad), np.sin(window.angle_rad)
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return (points_m @ turn.T).astype(np.float32)
 
 
 def limb_errors(

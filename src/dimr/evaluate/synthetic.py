@@ -165,12 +165,8 @@ def sample_errors(
         view = view_of(sample, stage1, kind)
         regression = regress_view(view, stage2)
         if refine is not None:
-            landmarks = (
-                None
-                if kind == "gt"
-                else stage1.find_landmarks(sample.image, view.person, view.crop)
-            )
-            regression = refine(regression, view.iuv, landmarks)
+            pose = None if kind == "gt" else view.features.pose
+            regression = refine(regression, view.iuv, None if pose is None else pose[0])
         errors[kind] = _errors(
             sample, mask_iou(view.iuv.mask, view.true_iuv.mask), regression, body
         )

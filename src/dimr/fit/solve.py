@@ -65,7 +65,7 @@ def fit_to_iuv(
         atlas: the map of that body.
         keypoints: further places, in the same crop's normalised coordinates.
         landmarks: what the original BlazePose network says of the crop, as
-            `dimr.correspondence.confirm.find_pose` gives it; not heard unless it lies on the mask.
+            `dimr.correspondence.hint.look_at_pose` gives it; not heard unless it lies on the mask.
 
     Raises:
         ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong

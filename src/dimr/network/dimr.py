@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from dimr.body.landmarks import believed
 from dimr.network.encode import FuseFeatures
 from dimr.types import Regression
 
@@ -49,6 +50,8 @@ class HeadSize:
     """Whether the regressor says how far off each joint may be; ours."""
     zero_start: bool = True
     """Picture features enter at zero (landmarks always do): training on IUV alone comes first."""
+    standardise: bool = True
+    """Whether the maps of a frozen encoder are brought to the same scale; ours."""
 
     @property
     def down_stride(self) -> int:
@@ -67,6 +70,7 @@ PAPER_SIZE = HeadSize(
     landmarks=False,
     uncertainty=False,
     zero_start=False,
+    standardise=False,
 )
 """Our best reconstruction of the paper's sizes, for `hrnet_w32` at 224 pixels: F_UV^d is 14x14."""
 
@@ -114,7 +118,7 @@ class Dimr(nn.Module):
             uv: their places on the atlas.
             image: the crop itself, needed by the variant `no_uv_feature` only.
             pose: landmarks of the crop (`dimr.correspondence.hint.look_at_pose`) for a head that
-                hears them; None goes without.
+                hears them, which it does if they are `believed`; None goes without.
         """
         features = None if maps is None else self.fuse(maps)  # F_img
         arranged = self.wrap(features, mask, uv, image)  # F_UV
@@ -123,4 +127,6 @@ class Dimr(nn.Module):
             global_features = uv.new_zeros(len(mask), self.fuse.width)
         else:
             global_features = features.mean(dim=(2, 3))
+        if pose is not None:
+            pose = pose * believed(pose, mask)[:, None, None]
         return self.regress(completed, global_features, pose)

@@ -2,9 +2,45 @@
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class Standardise(nn.Module):
+    """Each channel less its mean, by its deviation, over all pictures of training.
+
+    BlazePose's maps were never meant to be added: those at stride 32 are some twenty times larger
+    than the others and far from zero, so that a sum of all says little but that constant.
+
+    Unlike batch norm it computes the same in training, from running statistics, so that nobody's
+    features depend on who else is in the batch. The first batch starts them; of several training
+    processes each has its own, and the first one's are kept.
+    """
+
+    MOMENTUM = 0.01
+    mean: Tensor
+    deviation: Tensor
+    started: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+        self.register_buffer("started", torch.tensor(False))
+
+    def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Same shape in and out; in training the statistics follow."""
+        if self.training:
+            with torch.no_grad():
+                deviation, mean = torch.std_mean(maps, dim=(0, 2, 3), correction=0)
+                share = self.MOMENTUM if self.started else 1.0
+                self.mean.lerp_(mean, share)
+                self.deviation.lerp_(deviation, share)
+                self.started.fill_(True)
+        scale = self.deviation.clamp(min=1e-3)
+        return (maps - self.mean[:, None, None]) / scale[:, None, None]
 
 
 class FuseFeatures(nn.Module):
@@ -15,12 +51,23 @@ class FuseFeatures(nn.Module):
     enlarging goes in steps of two; it costs a fraction of it.
 
     Differs from the paper: with `zero_start`, a last convolution `feature_gain` starts at zero, so
-    a head that was trained on the IUV alone still computes the same when the picture joins.
+    a head that was trained on the IUV alone still computes the same when the picture joins. And
+    with `standardise` maps are brought to the same scale first (`Standardise`), for an encoder
+    that is frozen.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, zero_start: bool = True):
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int,
+        zero_start: bool = True,
+        standardise: bool = False,
+    ):
         super().__init__()
         self.width = width
+        self.standardise = nn.ModuleList(
+            Standardise(count) if standardise else nn.Identity() for count in channels
+        )
         self.project = nn.ModuleList(
             nn.Conv2d(count, width, kernel_size=1, bias=position == 0)
             for position, count in enumerate(channels)
@@ -41,8 +88,9 @@ class FuseFeatures(nn.Module):
         if len(maps) != len(self.project):
             raise ValueError(f"maps: got {len(maps)}, want {len(self.project)} like the encoder")
         fused = None
-        for conv, each in zip(reversed(self.project), reversed(maps), strict=True):
-            projected = conv(each)
+        layers = zip(self.standardise, self.project, maps, strict=True)
+        for standardise, conv, each in reversed(list(layers)):
+            projected = conv(standardise(each))
             fused = projected if fused is None else projected + _enlarge(fused, projected)
         assert fused is not None
         return fused if self.feature_gain is None else self.feature_gain(F.relu(fused))

@@ -28,6 +28,10 @@ from dimr.types import Regression
 
 USUAL_ERROR_M = 0.1
 """Where the expected error of a joint starts."""
+LEAST_ERROR_M, LARGEST_ERROR_M = 0.002, 5.0
+"""Between which it stays, so that no input makes it zero or infinite."""
+FARTHEST = 3.0
+"""Landmarks are heard as if they were within this distance, in half crops and metres."""
 
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
@@ -103,10 +107,15 @@ class IterativeRegressor(nn.Module):
         global_features: Float[Tensor, "B C"],
         pose: Float[Tensor, "B 39 8"] | None = None,
     ) -> Regression:
-        """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters."""
+        """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters.
+
+        Landmarks that are all zero say nothing.
+        """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
         if pose is not None and self.enter_landmarks is not None:
-            from_features = from_features + self.enter_landmarks(pose.flatten(1))
+            heard = pose.clamp(-FARTHEST, FARTHEST).flatten(1)
+            known = heard.any(1, keepdim=True)
+            from_features = from_features + self.enter_landmarks(heard) * known
         state = self.initial_state.expand(len(from_features), -1)
         hidden = from_features
         for _ in range(self.iterations):
@@ -122,7 +131,8 @@ class IterativeRegressor(nn.Module):
         rotmats, betas, camera = _parameters(state)
         error = None
         if self.decode_error is not None:  # it learns from the pose, the pose not from it
-            error = self.decode_error(hidden.detach()).float().exp()
+            log_error = self.decode_error(hidden.detach()).float()
+            error = log_error.clamp(math.log(LEAST_ERROR_M), math.log(LARGEST_ERROR_M)).exp()
         parts, attention = completed.part_features, completed.attention
         return Regression(rotmats, betas, camera, parts, attention, error)
 

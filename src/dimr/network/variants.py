@@ -192,7 +192,8 @@ def build_stage2(
     complete = _build_completion(
         name, wrap.geometry_channels, atlas_parts if on_atlas else None, size
     )
-    fuse = FuseFeatures(cast(tuple[int, ...], encoder.channels), size.features, size.zero_start)
+    channels = cast(tuple[int, ...], encoder.channels)
+    fuse = FuseFeatures(channels, size.features, size.zero_start, size.standardise)
     regress = IterativeRegressor(
         complete.out_features + size.features,
         size.hidden,

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
-from dimr.correspondence.confirm import confirm
+from dimr.correspondence.confirm import confirm, confirm_turned, same_pixels
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, occlude
@@ -32,7 +32,6 @@ from dimr.data.synthetic.survey import LIMBS_OF_JOINTS
 from dimr.encoder.blazepose import LANDMARK_SIZE
 from dimr.evaluate.landmarks import LIMB_JOINTS, LIMB_LANDMARKS
 from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
-from dimr.evaluate.synthetic import mask_iou
 from dimr.image.crop import box_to_crop, crop_picture, crop_to_norm, full_to_crop
 from dimr.image.load import load_picture
 from dimr.train.seen import CHUNK, Rows, SeenSamples, kept_of, stage1_hash, write_seen
@@ -41,8 +40,6 @@ VIEWS = 2
 """Rows of each photograph: as it is, behind things."""
 MIRROR = np.array(KEYPOINT_MIRROR["lsp14"][:12])
 """Of LSP's twelve limb joints."""
-SAME = 0.3
-"""IoU with the labels' rough mask from which an outline is the labelled person's."""
 SWAPPED = 0.6
 """Labels whose distance to the landmarks shrinks to less than this by a swap are swapped."""
 SURE = 0.5
@@ -81,14 +78,6 @@ def labels_mask(
         x, y, width, height = cv2.boundingRect(mask)
         mask[y : y + height, x : x + width] = 1
     return mask > 0
-
-
-def labels_angle_rad(joints_px: Float[np.ndarray, "14 2"]) -> float:
-    """How far the trunk is turned in the picture, clockwise from upright; 0 if it is not known."""
-    if np.isnan(joints_px[list(TRUNK)]).any():
-        return 0.0
-    x, y = joints_px[[8, 9]].mean(0) - joints_px[[2, 3]].mean(0)
-    return float(np.arctan2(x, -y))
 
 
 def mend_sides(
@@ -151,19 +140,18 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
         picture, pasted = occlude(picture, cutouts, rng, PASTING)
         if (mask & ~pasted).sum() > 0.2 * mask.sum():
             mask = mask & ~pasted
-    angle_rad = labels_angle_rad(joints_px)
-    detection = mask_to_detection(1.0, mask)._replace(angle_rad=angle_rad)
+    detection = mask_to_detection(1.0, mask)
     if stage1.confirmer is not None:
-        window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin, angle_rad)
-        found = confirm(stage1.confirmer, picture, window, turn=True)
-        if found is not None and mask_iou(found.mask, mask) >= SAME:
-            detection = found
+        window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin)
+        found = confirm(stage1.confirmer, picture, window)
+        if found is None or not same_pixels(found.mask, mask):
+            found = confirm_turned(stage1.confirmer, picture, window, mask)
+        detection = found or detection
     crop = stage1.refine_crop(detection)
     limbs_norm = crop_to_norm(full_to_crop(crop, photo.joints_px), crop.size)
     return {
         "image": crop_picture(picture, crop),
         "marker": stage1.marker(detection, crop)[0].numpy(),
-        "angle_rad": np.array(detection.angle_rad, np.float32),
         "limbs_norm": limbs_norm.astype(np.float32),
     }
 

@@ -27,13 +27,14 @@ from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX, Split, SyntheticPeople
 from dimr.encoder.blazepose import BlazePoseEncoder
-from dimr.network.dimr import HeadSize
+from dimr.network.dimr import Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import RESEARCH, best_state, data_text, history
 from dimr.train.checkpoint import load_weights, state_hash
+from dimr.train.lifelike import BorrowedErrors
 from dimr.train.loop import BEST, LAST, LoopSettings, train
 from dimr.train.photos import VIEWS, MixedSamples, see_photos
-from dimr.train.seen import SeenSamples, SeenTask
+from dimr.train.seen import SeenSamples, SeenTask, borrowed_errors
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
 from dimr.train.street import StreetSamples, WithStreet
@@ -48,7 +49,7 @@ from dimr.train.weights import (
     save_stage2,
 )
 
-LIFELIKE = 0.5
+LIFELIKE = 0.25
 """Share of drawn people whose landmarks are as good as on photographs, where stage 2 learns from
 what was seen."""
 
@@ -258,14 +259,26 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         model, size, before = load_stage2(run.geometry, encoder, body, atlas)
         model.fuse.silence()  # what it knows of pictures belongs to another encoder
         about["goes_on_from"] = history(before)
-    task = GeometryTask(
+    errors = None
+    if run.seen is not None:
+        seen = SeenSamples(run.seen / "train")
+        errors = borrowed_errors(seen, body)
+        about["landmarks"] = f"errors borrowed from {seen.count} drawn people"
+    task = _geometry_task(model, run, body, atlas, errors)
+    return _train_head("stage2_geometry", task, size, run, atlas, about)
+
+
+def _geometry_task(
+    model: Dimr, run: Run, body: BodyModel, atlas: Atlas, errors: BorrowedErrors | None
+) -> GeometryTask:
+    return GeometryTask(
         model,
         body,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
+        errors=errors,
     )
-    return _train_head("stage2_geometry", task, size, run, atlas, about)
 
 
 def train_stage2(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -322,8 +335,10 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             samples = MixedSamples(training, photos)
             about["data"] += f"; photographs of LSP-Extended: {photos.count // VIEWS}"
             about["licence"] = RESEARCH
-        task = SeenTask(model, body, samples, validation, twins, lifelike=LIFELIKE)
+        beside = _geometry_task(model, run, body, atlas, borrowed_errors(training, body))
+        task = SeenTask(model, body, samples, validation, twins, lifelike=LIFELIKE, beside=beside)
         about["lifelike_landmarks"] = LIFELIKE
+        about["data"] += "; as many IUVs alone"
     return _train_head(recipe, task, size, run, atlas, about)
 
 
@@ -339,7 +354,12 @@ def _train_head(
     best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
     state, about_run = best_state(run.folder, BEST if run.blend == 1 else LAST)
     if run.blend < 1:
-        state = {name: torch.lerp(before[name], state[name], run.blend) for name in state}
+        state = {
+            name: torch.lerp(before[name], value, run.blend)
+            if value.is_floating_point()
+            else value
+            for name, value in state.items()
+        }
         about = {**about, "blend": run.blend}
     task.model.load_state_dict(state)
     if run.blend < 1:

@@ -23,21 +23,26 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from dimr.body.landmarks import believed
 from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
 from dimr.files import write_atomically
 from dimr.network.dimr import Dimr
 from dimr.surface.uv_table import UvTable
 from dimr.train.checkpoint import state_hash
-from dimr.train.lifelike import lifelike_pose
+from dimr.train.lifelike import BorrowedErrors, landmark_places, lifelike_pose
 from dimr.train.loop import StepLoss
 from dimr.train.stage2 import (
+    ALONE,
     OCCLUDED,
+    BesideIuvs,
+    GeometryTask,
     PictureSamples,
     Stage2Task,
     batch_to_target,
     regress_seen,
     see,
+    split_alone,
 )
 from dimr.types import Regression
 
@@ -170,6 +175,17 @@ class SeenSamples(Dataset):
         return moved
 
 
+def borrowed_errors(seen: SeenSamples, body: BodyModel) -> BorrowedErrors | None:
+    """Of all rows; None where nobody's landmarks were asked for or are believed."""
+    if "pose" not in seen.arrays:
+        return None
+    names = ("pose", "mask", "rotmats", "betas", "joints_norm")
+    pose, mask, *truth = (torch.from_numpy(np.array(seen.arrays[name])) for name in names)
+    if not believed(pose, mask).any():
+        return None
+    return BorrowedErrors(pose, landmark_places(body, *truth), mask)
+
+
 def seen_rows(
     stage1: Stage1, samples: PictureSamples, first: int, count: int, workers: int = 0
 ) -> Iterator[Rows]:
@@ -219,26 +235,40 @@ class SeenTask(Stage2Task):
         twins: bool = False,
         similarity: float = 1.0,
         lifelike: float = 0.0,
+        beside: GeometryTask | None = None,
     ) -> None:
-        """`lifelike` is the share of drawn people whose landmarks are (see `lifelike_pose`)."""
+        """`lifelike` is the share of drawn people whose landmarks are (see `lifelike_pose`).
+
+        `beside` gives as many IUVs alone: what was seen repeats, they do not.
+        """
         super().__init__(model, body, validation, len(validation), twins)
         self.training = training
         self.lifelike = lifelike
+        self.beside = beside
         self.weights = replace(self.weights, similarity=similarity)
 
     def samples(self) -> Dataset:
         """The same order for every head."""
-        return self.training
+        if self.beside is None:
+            return self.training
+        return BesideIuvs(self.training, self.beside.samples())
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
         """With landmarks as they are on photographs for some of the drawn people."""
+        batch, alone = split_alone(batch)
         if self.lifelike > 0:
             batch = batch | {"pose": self._lifelike(batch)}
-        return super().loss(batch, step)
+        found = super().loss(batch, step)
+        if self.beside is None:
+            return found
+        other = self.beside.loss(alone, step)
+        terms = {ALONE + name: value for name, value in other.terms.items()}
+        return StepLoss(found.total + other.total, found.terms | terms)
 
     def _lifelike(self, batch: dict[str, Tensor]) -> Tensor:
         pose, truth = batch["pose"], batch_to_target(batch)
-        right = lifelike_pose(pose, self.body, truth.rotmats, truth.betas, truth.joints_norm)
+        places = landmark_places(self.body, truth.rotmats, truth.betas, truth.joints_norm)
+        right = lifelike_pose(pose, places)
         chosen = (torch.rand(len(pose)) < self.lifelike) & (truth.weight_smpl > 0)
         return torch.where(chosen[:, None, None], right, pose)
 

@@ -10,10 +10,8 @@ weights, and the part features of the twin are pulled to those of the original (
 
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
@@ -24,6 +22,8 @@ from dimr.data.synthetic.people import CropSample, IuvSample, SyntheticPeople
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
 from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import Dimr
+from dimr.train.damage import damage_iuv, mistake_person
+from dimr.train.lifelike import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.markers import rough_markers
@@ -31,41 +31,10 @@ from dimr.types import Regression
 
 OCCLUDED = "occluded_"
 """Names of what belongs to a picture's twin start with this."""
-NECK = 12
-TURNED_RAD = np.pi / 3
-"""Whoever is turned more than this may be found in a window that is turned."""
-TURN_SEEN = 0.6
-"""Share of those who are."""
-WRONG_TURN = 0.05
-"""Share of all people who are found in a window that is turned wrongly."""
-
-
-def damage_iuv(
-    mask: Bool[np.ndarray, "h w"], uv: Float[np.ndarray, "h w 2"], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """An IUV with the faults of a predicted one: edges, holes, noise, drift, swapped sides."""
-    mask, uv = mask.copy(), uv.copy()
-    side = mask.shape[0]
-    noise = cv2.resize(rng.normal(0, 1, (12, 12, 2)), (side, side), interpolation=cv2.INTER_CUBIC)
-    uv += (
-        noise * rng.uniform(0, 0.02) + rng.normal(0, 1, uv.shape) * rng.uniform(0, 0.012)
-    ).astype(np.float32)
-    for _ in range(rng.integers(0, 4)):  # holes
-        centre = rng.integers(0, side, 2)
-        radius = int(rng.uniform(0.02, 0.1) * side)
-        hole = cv2.circle(np.zeros(mask.shape, np.uint8), tuple(map(int, centre)), radius, 1, -1)
-        mask &= hole == 0
-    for _ in range(rng.integers(0, 3)):  # left and right mistaken
-        centre = rng.integers(0, side, 2)
-        radius = int(rng.uniform(0.03, 0.15) * side)
-        swap = (
-            cv2.circle(np.zeros(mask.shape, np.uint8), tuple(map(int, centre)), radius, 1, -1) > 0
-        )
-        uv[swap, 0] = 1 - uv[swap, 0]
-    if rng.random() < 0.5:  # edges eaten or grown over
-        kernel = np.ones((3, 3), np.uint8)
-        mask = cv2.erode(mask.astype(np.uint8), kernel) > 0
-    return mask, np.where(mask[..., None], uv.clip(0, 1), np.float32(0)).astype(np.float32)
+ALONE = "alone_"
+"""Names of IUVs without pictures beside others start with this."""
+HEARD = 0.75
+"""Share of batches of IUVs alone in which landmarks are heard."""
 
 
 def target_labels(sample: CropSample | IuvSample) -> dict[str, np.ndarray]:
@@ -92,28 +61,15 @@ def batch_to_target(batch: dict[str, Tensor]) -> Target:
     )
 
 
-def rough_angle_rad(joints_m: Float[np.ndarray, "24 3"], rng: np.random.Generator) -> float:
-    """How the first pass might say that somebody is turned: mostly not at all, sometimes wrongly.
-
-    Args:
-        joints_m: in camera axes.
-        rng: of the sample.
-    """
-    x, y = (joints_m[NECK] - joints_m[0])[:2]
-    angle_rad = float(np.arctan2(x, -y))
-    if rng.random() < WRONG_TURN:
-        return float(rng.choice((np.pi / 2, -np.pi / 2, np.pi)))
-    if abs(angle_rad) > TURNED_RAD and rng.random() < TURN_SEEN:
-        return angle_rad + float(rng.normal(0, 0.15))
-    return 0.0
-
-
 class GeometrySamples(Dataset):
-    """IUVs without pictures; two in three are damaged."""
+    """IUVs without pictures; two in three are damaged, one in six has somebody else's pixels."""
 
-    def __init__(self, people: SyntheticPeople, damaged_share: float = 0.67) -> None:
+    def __init__(
+        self, people: SyntheticPeople, damaged_share: float = 0.67, mistaken_share: float = 0.17
+    ) -> None:
         self.people = people
         self.damaged_share = damaged_share
+        self.mistaken_share = mistaken_share
 
     def __len__(self) -> int:
         return 1 << 40
@@ -123,6 +79,9 @@ class GeometrySamples(Dataset):
         sample = self.people.iuv_sample(index)
         rng = np.random.default_rng([self.people.seed, index])
         mask, uv = sample.mask, sample.uv
+        if rng.random() < self.mistaken_share:
+            other = self.people.iuv_sample(index + len(self))
+            mask, uv = mistake_person((mask, uv), (other.mask, other.uv), rng)
         if rng.random() < self.damaged_share:
             mask, uv = damage_iuv(mask, uv, rng)
         return {"mask": mask, "uv": uv, **target_labels(sample)}
@@ -144,7 +103,7 @@ class PictureSamples(Dataset):
         return 1 << 40
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`image`, `marker`, `angle_rad`, the true `mask` and `uv`, and the target's labels.
+        """`image`, `marker`, the true `mask` and `uv`, and the target's labels.
 
         With twins also `occluded_image`, `occluded_marker` and `occluded_mask`.
         """
@@ -156,7 +115,6 @@ class PictureSamples(Dataset):
             "marker": rough_markers(iuv.mask, others, rng),
             "mask": iuv.mask,
             "uv": iuv.uv,
-            "angle_rad": np.float32(rough_angle_rad(sample.joints_m, rng)),
             **target_labels(sample),
         }
         if not self.twins:
@@ -168,6 +126,27 @@ class PictureSamples(Dataset):
             OCCLUDED + "marker": rough_markers(mask, others & ~hidden, rng),
             OCCLUDED + "mask": mask,
         }
+
+
+class BesideIuvs(Dataset):
+    """Samples of one data set, each with one of another, whose names then start with `ALONE`."""
+
+    def __init__(self, samples: Dataset, iuvs: Dataset) -> None:
+        self.samples, self.iuvs = samples, iuvs
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Both."""
+        alone = {ALONE + name: value for name, value in self.iuvs[index].items()}
+        return self.samples[index] | alone
+
+
+def split_alone(batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A batch of `BesideIuvs` -> its samples, its IUVs alone."""
+    alone = {name.removeprefix(ALONE): batch[name] for name in batch if name.startswith(ALONE)}
+    return {name: batch[name] for name in batch if not name.startswith(ALONE)}, alone
 
 
 def read_iuvs(stage1: Stage1, features: CropFeatures) -> tuple[Tensor, Tensor]:
@@ -190,7 +169,7 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
     """
     image = pictures_to_tensor(batch[prefix + "image"])
     with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16):
-        features = stage1.features(image, batch[prefix + "marker"], batch.get("angle_rad"))
+        features = stage1.features(image, batch[prefix + "marker"])
         mask, uv = read_iuvs(stage1, features)
     seen = see_features(features) | {"said_mask": mask, "said_uv": uv}
     return {prefix + name: value for name, value in seen.items()}
@@ -303,19 +282,31 @@ class GeometryTask(Stage2Task):
         people: SyntheticPeople,
         validation: SyntheticPeople,
         num_validation: int = 256,
+        errors: BorrowedErrors | None = None,
     ) -> None:
-        super().__init__(model, body, GeometrySamples(validation, 0.0), num_validation)
+        """`errors` of landmarks, which the head then hears three times in four."""
+        validated = GeometrySamples(validation, 0.0, 0.0)
+        super().__init__(model, body, validated, num_validation)
         self.people = people
+        self.errors = errors
 
     def samples(self) -> Dataset:
         """Training samples by index."""
         return GeometrySamples(self.people)
 
+    def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
+        """With landmarks, mostly."""
+        if self.errors is not None and torch.rand(()) < HEARD:
+            truth = batch_to_target(batch)
+            places = landmark_places(self.body, truth.rotmats, truth.betas, truth.joints_norm)
+            batch = batch | {"pose": self.errors.pose_at(places)}
+        return super().loss(batch, step)
+
     def regress(
         self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
     ) -> Regression:
-        """No picture, no stage 1: the IUV of the batch."""
-        return model.regress_from(None, batch["mask"], batch["uv"])
+        """No picture, no stage 1: the IUV of the batch, and landmarks if it has any."""
+        return model.regress_from(None, batch["mask"], batch["uv"], pose=batch.get("pose"))
 
 
 class PictureTask(Stage2Task):

@@ -6,8 +6,8 @@ Each pair is before, after: means over people, in millimetres. A person's hidden
 of whose part no pixel is seen in the true IUV; "worse" is the share of people whose MPJPE grows.
 In the rows "20 % wrong" and "all wrong" only the refinement sees a spoiled IUV: every label is
 moved by about 0.015 of the map, and that share of the pixels has the label of another pixel. Rows
-"predicted" have landmarks of the original BlazePose network, too, where it is sure; "no landmarks"
-the predicted IUV alone. Milliseconds are the fit's, without the looks for landmarks.
+"predicted" have landmarks of the original BlazePose network, too, if believed; "no landmarks"
+the predicted IUV alone. Milliseconds are the fit's.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from dimr.body import landmarks as body_landmarks
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
@@ -28,7 +29,7 @@ from dimr.predict import Model, load
 from dimr.surface.iuv import part_seen
 from dimr.types import Iuv, Regression
 
-MODULES = (solve, terms, landmarks)
+MODULES = (solve, terms, landmarks, body_landmarks)
 """Where the constants of refinement are."""
 
 
@@ -111,7 +112,7 @@ def main() -> None:
     for name, _, value in (each.partition("=") for each in options.set):
         module = next((each for each in MODULES if hasattr(each, name)), None)
         if not isinstance(number := getattr(module, name, None), int | float):
-            raise SystemExit(f"--set: dimr.fit has no number {name!r}")
+            raise SystemExit(f"--set: refinement has no number {name!r}")
         setattr(module, name, type(number)(value))
     torch.set_num_threads(1)
     model = load(options.weights)

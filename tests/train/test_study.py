@@ -11,7 +11,7 @@ from dimr.evaluate.synthetic import sample_errors
 from dimr.train import study as studies
 from dimr.train.checkpoint import load_weights
 from dimr.train.loop import LOG
-from dimr.train.recipes import Run, surface_of, train_stage2
+from dimr.train.recipes import Run, surface_of, train_stage2, train_stage2_geometry
 from dimr.train.seen import MANIFEST
 from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
 from dimr.train.weights import STAGE2_FILE, load_stages, weights_folder
@@ -82,6 +82,8 @@ def test_stage_2_learns_from_what_was_seen(study, tmp_path):
     )
     train_stage2(run, study.body, study.atlas)
     assert (run.folder / "weights").is_dir()
+    (line,) = (run.folder / LOG).read_text().splitlines()
+    assert {"total", "alone_total"} <= set(json.loads(line)["train"])  # IUVs alone beside them
     manifest = json.loads((run.seen / "train" / MANIFEST).read_text())
     manifest["about"]["stage1"] = "another"
     other = tmp_path / "seen"
@@ -89,6 +91,23 @@ def test_stage_2_learns_from_what_was_seen(study, tmp_path):
     (other / "train" / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="another stage 1"):
         train_stage2(replace(run, folder=tmp_path / "other", seen=other), study.body, study.atlas)
+
+
+@pytest.mark.parametrize("visible", [0.9, 0.1])
+def test_iuvs_alone_borrow_errors_of_landmarks_that_are_believed(study, tmp_path, visible):
+    seen = tmp_path / "seen"
+    shutil.copytree(study.run.folder / "seen" / "train", seen / "train")
+    pose = np.load(seen / "train" / "pose.npy")
+    mask = np.load(seen / "train" / "mask.npy")
+    for own, crop in zip(pose, mask, strict=True):
+        row, col = np.argwhere(crop)[0]
+        own[:, :2] = (np.array([col, row]) + 0.5) * (2 / len(crop)) - 1
+    pose[..., 3] = visible
+    np.save(seen / "train" / "pose.npy", pose)
+    run = Run(folder=tmp_path / "run", seen=seen, steps=1, validation=2)
+    train_stage2_geometry(run, study.body, study.atlas)
+    _, card = load_weights(run.folder / "weights" / STAGE2_FILE)
+    assert (f"from {len(pose)} drawn" in card.get("landmarks", "")) == (visible > 0.5)
 
 
 def test_a_blend_lies_between_what_was_and_what_was_learnt(study, tmp_path):

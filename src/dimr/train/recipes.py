@@ -263,7 +263,8 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
     if run.seen is not None:
         seen = SeenSamples(run.seen / "train")
         errors = borrowed_errors(seen, body)
-        about["landmarks"] = f"errors borrowed from {seen.count} drawn people"
+        if errors is not None:
+            about["landmarks"] = f"errors borrowed from {len(errors.errors)} drawn people"
     task = _geometry_task(model, run, body, atlas, errors)
     return _train_head("stage2_geometry", task, size, run, atlas, about)
 

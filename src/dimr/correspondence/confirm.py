@@ -10,6 +10,7 @@ body, give the next window's place, size and rotation. People who lie or stand o
 found by turning the first window.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -124,13 +125,8 @@ def confirm_turned(
     There must be a reason to look for them: the network sees them in things. So `candidate`, whom
     the first pass saw, has to be much the same pixels.
     """
-    picture = grey_others(picture, known)
-    for turn_rad in TURNS_RAD[1:]:
-        turned = replace(window, angle_rad=window.angle_rad + turn_rad)
-        found = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN)
-        if found is not None and same_pixels(found.mask, candidate):
-            return found
-    return None
+    seen = _seen_turned(network, grey_others(picture, known), window, TURNS_RAD[1:], MAYBE_PRESENT)
+    return next((person for person in seen if same_pixels(person.mask, candidate)), None)
 
 
 def find_anybody(
@@ -144,15 +140,25 @@ def find_anybody(
     There must be a reason to, here, too: they have to explain most of `everyone`, the pixels that
     the first pass takes for people.
     """
-    found = None
-    for turn_rad in TURNS_RAD:
+    least = EXPLAINED * everyone.sum()
+    seen = _seen_turned(network, picture, window, TURNS_RAD, maybe=0.0)
+    explaining = (person for person in seen if (person.mask & everyone).sum() > least)
+    return max(explaining, key=lambda person: person.score, default=None)
+
+
+def _seen_turned(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    turns_rad: Sequence[float],
+    maybe: float,
+) -> Iterator[Detection]:
+    """Who is there for certain when a window is turned, one turn after the other."""
+    for turn_rad in turns_rad:
         turned = replace(window, angle_rad=window.angle_rad + turn_rad)
-        person = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN, maybe=0.0)
-        if person is None or (person.mask & everyone).sum() <= EXPLAINED * everyone.sum():
-            continue
-        if found is None or person.score > found.score:
-            found = person
-    return found
+        found = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN, maybe)
+        if found is not None:
+            yield found
 
 
 def _follow(

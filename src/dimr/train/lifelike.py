@@ -72,7 +72,7 @@ class BorrowedErrors:
     Args:
         pose: what the network said of drawn people.
         places: where their landmarks are (`landmark_places`).
-        mask: where they are themselves; landmarks that are not `believed` lend nothing. Some are.
+        mask: where they are themselves; landmarks that are not `believed` lend nothing.
     """
 
     def __init__(

@@ -23,7 +23,6 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from dimr.body.landmarks import believed
 from dimr.body.model import BodyModel
 from dimr.correspondence.stage1 import Stage1
 from dimr.files import write_atomically
@@ -181,9 +180,8 @@ def borrowed_errors(seen: SeenSamples, body: BodyModel) -> BorrowedErrors | None
         return None
     names = ("pose", "mask", "rotmats", "betas", "joints_norm")
     pose, mask, *truth = (torch.from_numpy(np.array(seen.arrays[name])) for name in names)
-    if not believed(pose, mask).any():
-        return None
-    return BorrowedErrors(pose, landmark_places(body, *truth), mask)
+    borrowed = BorrowedErrors(pose, landmark_places(body, *truth), mask)
+    return borrowed if len(borrowed.errors) else None
 
 
 def seen_rows(
@@ -267,8 +265,7 @@ class SeenTask(Stage2Task):
 
     def _lifelike(self, batch: dict[str, Tensor]) -> Tensor:
         pose, truth = batch["pose"], batch_to_target(batch)
-        places = landmark_places(self.body, truth.rotmats, truth.betas, truth.joints_norm)
-        right = lifelike_pose(pose, places)
+        right = lifelike_pose(pose, self.landmark_places(batch))
         chosen = (torch.rand(len(pose)) < self.lifelike) & (truth.weight_smpl > 0)
         return torch.where(chosen[:, None, None], right, pose)
 

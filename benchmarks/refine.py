@@ -6,8 +6,8 @@ Each pair is before, after: means over people, in millimetres. A person's hidden
 of whose part no pixel is seen in the true IUV; "worse" is the share of people whose MPJPE grows.
 In the rows "20 % wrong" and "all wrong" only the refinement sees a spoiled IUV: every label is
 moved by about 0.015 of the map, and that share of the pixels has the label of another pixel. Rows
-"predicted" have landmarks of the original BlazePose network, too, if believed; "no landmarks"
-the predicted IUV alone. Milliseconds are the fit's.
+"predicted" have landmarks, too; "no landmarks" the predicted IUV alone. Milliseconds are of the
+fit.
 """
 
 import argparse

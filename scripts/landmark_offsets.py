@@ -2,12 +2,12 @@
 
     python scripts/landmark_offsets.py [--people 60]
 
-For the table `ON_BODY` of src/dimr/body/landmarks.py: people of SynthOcc's subsets without
-occlusion, drawn from the split "train", are looked at as refinement does (true masks say who is
-meant). For each landmark it prints the offset from its joint, in the axes of the rest pose, that
-explains the landmark's places best (robust least squares in two dimensions), and the median
-distance of the places that are seen without and with it. The table has the mean of left and right,
-mirrored, to half a centimetre. About a minute.
+For the tables of src/dimr/body/landmarks.py: people of SynthOcc's subsets without occlusion, drawn
+from the split "train", are looked at in the crops of their true masks. For each landmark it prints
+the offset from its joint, in the axes of the rest pose, that explains the landmark's places best
+(robust least squares in two dimensions), and the median distance of the places that are seen
+without and with it. The tables have the mean of left and right, mirrored, to half a centimetre.
+About a minute.
 """
 
 import argparse
@@ -21,14 +21,13 @@ from rich.table import Table
 
 from dimr.body.camera import fit_weak, full_to_norm
 from dimr.body.keypoints import JOINT_NAMES
-from dimr.body.landmarks import ON_BODY
+from dimr.body.landmarks import ALL_ON_BODY
 from dimr.body.model import BodyModel
 from dimr.body.skinning import forward_kinematics
-from dimr.correspondence.hint import look_at_pose
+from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SynthOcc
-from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import box_to_crop, crop_picture, norm_to_crop, picture_to_tensor
 from dimr.surface.atlas import load_atlas
 from dimr.surface.iuv import resize_iuv
@@ -51,20 +50,20 @@ class Place(NamedTuple):
     """Crop-normalised length of a metre."""
 
 
-def places(sample: CropSample, network: BlazePose, body: BodyModel) -> dict[int, Place]:
+def places(sample: CropSample, network: LandmarkNet, body: BodyModel) -> dict[int, Place]:
     """Landmarks of one person whom the network is sure of."""
     side = sample.image.shape[0]
     person = mask_to_detection(1.0, resize_iuv(sample.iuv, (side, side)).mask)
     crop = box_to_crop(person.box_px, 192, 1.25)
     image = picture_to_tensor(crop_picture(sample.image, crop))
-    (landmarks,) = look_at_pose(network, image)
+    (landmarks,) = look_at_pose(network, image, torch.zeros(1, 2, 96, 96))
     joints_px = norm_to_crop(sample.keypoints_norm.astype(np.float64), side)
     joints_norm = full_to_norm(crop, joints_px)
     scale = float(fit_weak(sample.joints_m, joints_norm)[0])
     rest = body.joints_rest(torch.from_numpy(sample.betas)[None])
     _, bones = forward_kinematics(torch.from_numpy(sample.rotmats)[None], rest, body.parents)
     found = {}
-    for landmark, (joint, bone, _) in ON_BODY.items():
+    for landmark, (joint, bone, _) in ALL_ON_BODY.items():
         if landmarks[landmark, 3] < SEEN:
             continue
         gap = landmarks[landmark, :2].numpy() - joints_norm[JOINT_NAMES.index(joint)]
@@ -95,7 +94,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=60, help="of each subset")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    body, network = BodyModel.load(), BlazePose.pretrained().eval()
+    body, network = BodyModel.load(), LandmarkNet.pretrained().eval()
     people = SynthOcc(body, load_atlas(), "train")
     with torch.inference_mode():
         found = [
@@ -104,7 +103,7 @@ def main() -> None:
             for number in range(options.people)
         ]
     table = Table("landmark", "joint", "bone", "n", "x", "y", "z", "before", "after", box=MARKDOWN)
-    for landmark, (joint, bone, _) in ON_BODY.items():
+    for landmark, (joint, bone, _) in ALL_ON_BODY.items():
         seen = [each[landmark] for each in found if landmark in each]
         offset, before, after = solve_offset(seen)
         cells = (f"{100 * each:.1f}" for each in (*offset, before, after))

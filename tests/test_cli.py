@@ -37,7 +37,7 @@ class ToyModel(dimr.predict.Model):
         self.refined = []
         self.least = []
 
-    def predict(self, picture, iuv=None, refine=False, min_score=0.0) -> Prediction:
+    def predict(self, picture, iuv=None, refine=True, min_score=0.0) -> Prediction:
         self.given.append(iuv)
         self.refined.append(refine)
         self.least.append(min_score)
@@ -118,14 +118,14 @@ class TestPredict:
         assert contents[0]["person_1.obj"] == contents[1]["person_1.obj"]
         assert contents[0]["index.json"] == contents[1]["index.json"]
 
-    def test_refinement_is_asked_for_and_recorded(self, run, toy_model, tmp_path):
+    def test_refinement_is_recorded_and_can_be_left_out(self, run, toy_model, tmp_path):
         picture = save_picture(tmp_path / "me.png")
-        for flags in ([], ["--refine"]):
+        for flags in ([], ["--no-refine"]):
             out = tmp_path / f"out{len(flags)}"
             assert run("predict", picture, "-o", out, *flags)[0] == 0
             about = json.loads((out / "me" / "picture.json").read_text())
-            assert about["refined"] is bool(flags)
-        assert toy_model.refined == [False, True]
+            assert about["refined"] is not bool(flags)
+        assert toy_model.refined == [True, False]
 
     def test_who_is_not_sure_enough_can_be_had(self, run, toy_model, tmp_path):
         picture = save_picture(tmp_path / "me.png")

@@ -86,7 +86,6 @@ def error_mm(body: BodyModel, found: Regression, truth: Regression) -> float:
 
 
 def test_terms_vanish_at_the_truth_and_have_the_derivative_of_the_body(known, open_body):
-    mask = mask_around(known.landmarks)
     state = geometry.State(
         known.truth.rotmats[0], known.truth.betas[0], torch.zeros(1), known.truth.camera[0, 1:]
     )
@@ -95,9 +94,7 @@ def test_terms_vanish_at_the_truth_and_have_the_derivative_of_the_body(known, op
     scale = known.truth.camera[0, 0]
     posed = geometry.pose_skeleton(state, *skeleton)
     step = torch.from_numpy(np.random.default_rng(0).normal(0, 1, 85).astype(np.float32))
-    for term, columns in zip(
-        landmark_terms(known.landmarks, mask, open_body), (2, 3), strict=True
-    ):
+    for term, columns in zip(landmark_terms(known.landmarks, open_body), (2, 3), strict=True):
         residual, jacobian = solve.linearise(term, state, posed, scale, descends)
         assert residual.shape == (len(ON_BODY), columns) and residual.abs().max() < 1e-5
         ahead, back = (
@@ -121,15 +118,6 @@ def test_a_wrong_body_returns_towards_the_truth(known, open_body, open_atlas):
     assert error_mm(open_body, still, known.truth) < 1
 
 
-def test_landmarks_beside_the_person_are_not_heard(known, open_body, open_atlas):
-    mask = np.zeros((SIZE, SIZE), bool)
-    mask[:, : SIZE // 4] = True
-    for seen in (mask, np.zeros_like(mask)):
-        iuv = unlabelled(seen)
-        found = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=known.landmarks)
-        assert found is known.wrong
-
-
 def test_what_is_hidden_has_no_say(known, open_body, open_atlas):
     iuv = unlabelled(mask_around(known.landmarks))
     answers = []
@@ -142,16 +130,6 @@ def test_what_is_hidden_has_no_say(known, open_body, open_atlas):
     landmarks[:, 3] = 0
     none = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=landmarks)
     assert none is known.wrong
-
-
-def test_people_of_whom_little_is_seen_are_left_as_they_are(known, open_body, open_atlas):
-    iuv = unlabelled(mask_around(known.landmarks))
-    rows = list(ON_BODY)
-    for seen, heard in ((len(rows) - 2, True), (len(rows) // 2, False)):
-        landmarks = known.landmarks.clone()
-        landmarks[rows[seen:], 3] = 0
-        found = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=landmarks)
-        assert (found is not known.wrong) is heard
 
 
 def test_the_table_is_symmetric():

@@ -147,12 +147,12 @@ PLACES = [(0.0, 0.3, 5.0), (-2.0, 0.4, 6.0), (3.5, -0.5, 9.0)]
 
 
 class TestGeometry:
-    """Perfect stages: what is left is crop, weak perspective and translation."""
+    """Perfect stages, no refinement: what is left is crop, weak perspective and translation."""
 
     @pytest.mark.parametrize("seed", range(3))
     def test_people_come_back_where_they_are(self, body, atlas, seed):
         known = [KnownPerson(body, atlas, 10 * seed + k, PLACES[k]) for k in range(3)]
-        prediction = perfect_model(body, atlas, known).predict(PICTURE)
+        prediction = perfect_model(body, atlas, known).predict(PICTURE, refine=False)
         assert prediction.picture_size == (WIDTH, HEIGHT)
         for person, truth in zip(prediction.people, known, strict=True):
             rotmats = axis_angle_to_rotmat(torch.from_numpy(person.theta_rad))
@@ -173,13 +173,13 @@ class TestGeometry:
     def test_far_away_weak_perspective_is_exact(self, body, atlas):
         """At 40 m the error of a joint is below a hundredth of the person's height."""
         truth = KnownPerson(body, atlas, 5, (3.0, 1.0, 40.0))
-        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
         gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
         assert np.abs(gaps).max() < 0.01 * np.ptp(truth.detection.box_px[1::2])
 
     def test_vertices_and_joints_move_together(self, body, atlas):
         truth = KnownPerson(body, atlas, 3, PLACES[0])
-        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
         moved = person.joints_cam_m[0] - truth.joints_cam_m[0]
         assert np.allclose(person.joints_cam_m - truth.joints_cam_m, moved, atol=1e-4)
         assert np.allclose(person.vertices_cam_m - truth.vertices_cam_m, moved, atol=1e-4)

@@ -54,7 +54,7 @@ class Model:
         self,
         picture: UInt8[np.ndarray, "H W 3"],
         iuv: Iuv | Sequence[Iuv] | None = None,
-        refine: bool = False,
+        refine: bool = True,
         min_score: float = 0.0,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
@@ -62,8 +62,8 @@ class Model:
         Args:
             picture: RGB.
             iuv: One per person, with the picture's height and width; None asks stage 1.
-            refine: Lay each body on its IUV, and where that is stage 1's on the landmarks of the
-                original BlazePose network, after stage 2 (dimr.fit).
+            refine: Lay each body on its IUV, and where that is stage 1's on landmarks, after
+                stage 2 (dimr.fit).
             min_score: Leave out people of whom stage 1 is less sure; of an IUV of yours nobody is.
         """
         height, width = picture.shape[:2]

@@ -26,7 +26,7 @@ def test_one_kind_of_iuv(run, tmp_path):
 
 def test_refined_bodies_have_other_errors(run, tmp_path):
     reports = []
-    for flags in ([], ["--refine"]):
+    for flags in (["--no-refine"], []):
         path = tmp_path / "errors.json"
         chosen = ("--subset", "clean", "--limit", 1, "--iuv", "gt", "--json", path)
         assert run("eval", "SYNTHOCC", *chosen, *flags)[0] == 0

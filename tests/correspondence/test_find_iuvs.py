@@ -188,6 +188,15 @@ def test_where_nobody_is_found_anybody_will_do(monkeypatch):
     assert len(asked) == 1
 
 
+def test_where_nobody_at_all_is_seen_the_surest_doubtful_one_counts_little(monkeypatch):
+    for name in ("confirm", "confirm_turned", "find_anybody"):
+        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
+    picture = np.zeros((70, 100, 3), np.uint8)
+    (person,) = Crowd((0.3, 0.45, 0.4)).find_people(picture)
+    assert person.score == pytest.approx(UNCONFIRMED * 0.45) and person.box_px[0] == 29.5
+    assert Crowd(()).find_people(picture) == []
+
+
 def test_the_marker_says_who_is_meant_and_who_is_not():
     stage1 = Crowd(())
     detection = mask_to_detection(0.9, picture_mask(0, 50))._replace(others=picture_mask(50, 100))

@@ -138,18 +138,27 @@ class TestScores:
         box = sample.people.box_px[0]
         target = a_person(box + 2, sample.joints_m + np.float32([0, 0, 3]))
         surer = a_person((0, 0, 9, 9), sample.joints_m * 0)
+        landmarks = np.zeros((39, 3), np.float32)
+        landmarks[list(LIMB_LANDMARKS)] = sample.joints_m[list(LIMB_JOINTS)] * 2
         score = score_limbs(
-            sample, ToyNetwork(0.9, 0.9), lambda _: Prediction((256, 256), [surer, target])
+            sample,
+            ToyNetwork(0.9, 0.9),
+            lambda _: landmarks,
+            lambda _: Prediction((256, 256), [surer, target]),
         )
         assert max(score.dimr) < 1e-2 and score.blazepose.pa_mpjpe_mm > 100
+        assert score.landmarks.pa_mpjpe_mm < 1e-2 and score.landmarks.mpjpe_mm > 100
 
     def test_misses(self, sample):
         elsewhere = a_person((0, 0, 9, 9), sample.joints_m)
         for people in ([], [elsewhere]):
             score = score_limbs(
-                sample, ToyNetwork(0), lambda _, p=people: Prediction((256, 256), p)
+                sample,
+                ToyNetwork(0),
+                lambda _: np.zeros((39, 3), np.float32),
+                lambda _, p=people: Prediction((256, 256), p),
             )
-            assert score == (None, None)
+            assert score.blazepose is None and score.dimr is None
 
 
 def test_means_count_misses():
@@ -157,12 +166,13 @@ def test_means_count_misses():
         return LimbErrors(value, 2 * value)
 
     scores = [
-        LimbScore(errors(10.0), errors(20.0)),
-        LimbScore(errors(30.0), None),
-        LimbScore(None, errors(60.0)),
-        LimbScore(None, None),
+        LimbScore(errors(10.0), errors(1.0), errors(20.0)),
+        LimbScore(errors(30.0), errors(1.0), None),
+        LimbScore(None, errors(1.0), errors(60.0)),
+        LimbScore(None, errors(1.0), None),
     ]
     assert limb_means(scores, "blazepose") == (4, 2, (20, 40))
     assert limb_means(scores, "dimr") == (4, 2, (40, 80))
+    assert limb_means(scores, "landmarks") == (4, 4, (1, 2))
     assert limb_means(scores, "blazepose", found_by_both=True) == (4, 1, (10, 20))
     assert limb_means(scores[1:], "dimr", found_by_both=True) == (3, 0, None)

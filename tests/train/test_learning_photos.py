@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tiny import STANDING_PX
 
 from dimr.body.keypoints import LSP14_NAMES
 from dimr.evaluate.photos import joint_photos
@@ -10,22 +11,14 @@ from dimr.train.photos import (
     MIRROR,
     VIEWS,
     WEIGHT_2D,
-    MixedSamples,
+    AllKnown,
+    Alternating,
     labels_mask,
     mend_sides,
     photo_rows,
 )
 from dimr.train.recipes import Run, surface_of, train_stage2_photos
 from dimr.train.weights import load_stage1, weights_folder
-
-STANDING_PX = np.array(
-    [
-        [80, 170], [82, 135], [85, 100], [105, 100], [108, 135], [110, 170],
-        [60, 100], [65, 75], [75, 50], [115, 50], [125, 75], [130, 100],
-        [95, 42], [95, 20],
-    ],
-    float,
-)  # fmt: skip
 
 
 class Rows(torch.utils.data.Dataset):
@@ -96,7 +89,7 @@ def test_labels_that_fit_neither_way_stay():
 def test_every_second_sample_is_a_photograph_and_none_is_left_out():
     photos = [{"name": f"photo{k}", "weight_smpl": np.float32(0)} for k in range(9)]
     synthetic = [{"name": f"synthetic{k}"} for k in range(9)]
-    samples = MixedSamples(Rows(synthetic), Rows(photos))
+    samples = Alternating(AllKnown(Rows(synthetic)), Rows(photos))
     mixed = [samples[index] for index in range(9)]
     assert [each["name"] for each in mixed[:6]] == [
         "synthetic0", "photo0", "synthetic1", "photo1", "synthetic2", "photo2",

@@ -1,9 +1,13 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dimr.body.model import BodyModel
+from dimr.encoder.blazepose import BlazePoseEncoder
+from dimr.network.dimr import HeadSize
 from dimr.predict import load
 from dimr.surface.atlas import load_atlas
 from dimr.train.checkpoint import load_weights, save_weights
@@ -16,7 +20,13 @@ from dimr.train.recipes import (
     train_stage2_geometry,
     train_stage2_inpainting,
 )
-from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, load_stages
+from dimr.train.weights import (
+    STAGE1_FILE,
+    STAGE2_FILE,
+    hear_surface,
+    load_stages,
+    new_stage2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +141,19 @@ def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):
 def test_unknown_weights_are_refused(body, atlas):
     with pytest.raises(ValueError, match=r"neither a shipped set \(open, research\) nor a folder"):
         load_stages("nonsense", body, atlas)
+
+
+def test_a_head_from_before_hears_its_surface_and_says_the_same_at_first(body, atlas):
+    size = HeadSize(hidden=32, surface=False)
+    old = new_stage2("dimr", BlazePoseEncoder(), body, atlas, size).eval()
+    grown, larger = hear_surface(old, size, "dimr", body, atlas)
+    assert larger == replace(size, surface=True) and grown.regress.surface_gap is not None
+    assert hear_surface(grown, larger, "dimr", body, atlas)[0] is grown
+    mask, uv = torch.rand(2, 96, 96) > 0.7, torch.rand(2, 96, 96, 2)
+    with torch.no_grad():
+        before, after = (each.eval().regress_from(None, mask, uv) for each in (old, grown))
+    torch.testing.assert_close(before.rotmats, after.rotmats)
+    torch.nn.init.normal_(grown.regress.surface_gap.enter.weight)
+    torch.nn.init.normal_(grown.regress.decode_camera.weight)
+    with torch.no_grad():
+        assert not torch.equal(grown.regress_from(None, mask, uv).camera, before.camera)

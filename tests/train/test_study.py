@@ -93,21 +93,13 @@ def test_stage_2_learns_from_what_was_seen(study, tmp_path):
         train_stage2(replace(run, folder=tmp_path / "other", seen=other), study.body, study.atlas)
 
 
-@pytest.mark.parametrize("visible", [0.9, 0.1])
-def test_iuvs_alone_borrow_errors_of_landmarks_that_are_believed(study, tmp_path, visible):
-    seen = tmp_path / "seen"
-    shutil.copytree(study.run.folder / "seen" / "train", seen / "train")
-    pose = np.load(seen / "train" / "pose.npy")
-    mask = np.load(seen / "train" / "mask.npy")
-    for own, crop in zip(pose, mask, strict=True):
-        row, col = np.argwhere(crop)[0]
-        own[:, :2] = (np.array([col, row]) + 0.5) * (2 / len(crop)) - 1
-    pose[..., 3] = visible
-    np.save(seen / "train" / "pose.npy", pose)
+def test_iuvs_alone_borrow_errors_of_landmarks(study, tmp_path):
+    seen = study.run.folder / "seen"
     run = Run(folder=tmp_path / "run", seen=seen, steps=1, validation=2)
     train_stage2_geometry(run, study.body, study.atlas)
     _, card = load_weights(run.folder / "weights" / STAGE2_FILE)
-    assert (f"from {len(pose)} drawn" in card.get("landmarks", "")) == (visible > 0.5)
+    count = len(np.load(seen / "train" / "pose.npy"))
+    assert f"from {count} drawn" in card["landmarks"]
 
 
 def test_a_blend_lies_between_what_was_and_what_was_learnt(study, tmp_path):

@@ -1,19 +1,21 @@
-"""Where BlazePose's landmarks lie on the body, and whether they are those of a certain person.
+"""Where BlazePose's landmarks lie on the body.
 
 `scripts/landmark_offsets.py` measures the table on synthetic people; the network's hips and
 shoulders lie elsewhere than SMPL's.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
 from dimr.body.skinning import forward_kinematics
 
-ON_BODY = {
+Offset = tuple[str, str, tuple[int | float, int | float, int | float]]
+ON_BODY: dict[int, Offset] = {
     0: ("head", "head", (0, 1.5, 9.5)),
     7: ("head", "head", (5.5, 3, 2.5)),
     8: ("head", "head", (-5.5, 3, 2.5)),
@@ -37,51 +39,49 @@ ON_BODY = {
 """Landmark: the joint it lies at, the bone it moves with, its offset (cm, axes of the rest pose).
 
 Nose, ears, arms, index fingers, legs, tips of the feet; the others say little more."""
-JOINTS, BONES = (
-    np.array([JOINT_NAMES.index(each[side]) for each in ON_BODY.values()]) for side in (0, 1)
-)
-OFFSETS_M = np.array([offset for _, _, offset in ON_BODY.values()]) / 100
+ALL_ON_BODY: dict[int, Offset] = {
+    **ON_BODY,
+    1: ("head", "head", (1.5, 5, 7.5)),
+    2: ("head", "head", (2.5, 5, 7)),
+    3: ("head", "head", (4, 5, 6.5)),
+    4: ("head", "head", (-1.5, 5, 7.5)),
+    5: ("head", "head", (-2.5, 5, 7)),
+    6: ("head", "head", (-4, 5, 6.5)),
+    9: ("head", "head", (2, -1.5, 7.5)),
+    10: ("head", "head", (-2, -1.5, 7.5)),
+    17: ("L_wrist", "L_wrist", (8.5, -1, -1.5)),
+    18: ("R_wrist", "R_wrist", (-8.5, -1, -1.5)),
+    21: ("L_wrist", "L_wrist", (6, -1.5, 2.5)),
+    22: ("R_wrist", "R_wrist", (-6, -1.5, 2.5)),
+    29: ("L_ankle", "L_ankle", (-1, -3, -2.5)),
+    30: ("R_ankle", "R_ankle", (1, -3, -2.5)),
+}
+"""Those, then eyes, mouth, little fingers, thumbs and heels."""
 
-NEAR = 0.05
-"""A landmark within this distance of the mask lies on it, crop-normalised."""
-ON_MASK = 0.9
-"""Share of what is seen that must lie on the mask for landmarks to be believed."""
-SEEN = 0.5
-"""Mean visibility from which they may be: of somebody of whom little is to be seen, even what is
-seen is misplaced."""
 VISIBILITY_POWER = 4.0
 """A landmark counts with its visibility to this power."""
 
 
+def offsets_of(
+    table: Mapping[int, Offset] = ON_BODY,
+) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"], Float[np.ndarray, "K 3"]]:
+    """Joints, bones, and offsets in metres."""
+    names: list[str] = list(JOINT_NAMES)
+    joints = np.array([names.index(joint) for joint, _, _ in table.values()])
+    bones = np.array([names.index(bone) for _, bone, _ in table.values()])
+    return joints, bones, np.array([offset for _, _, offset in table.values()]) / 100
+
+
 def body_landmarks(
-    body: BodyModel, rotmats: Float[Tensor, "B 24 3 3"], betas: Float[Tensor, "B 10"]
+    body: BodyModel,
+    rotmats: Float[Tensor, "B 24 3 3"],
+    betas: Float[Tensor, "B 10"],
+    table: Mapping[int, Offset] = ON_BODY,
 ) -> Float[Tensor, "B K 3"]:
-    """Places of the landmarks of `ON_BODY` on posed bodies, metres, in the joints' frame."""
+    """Places of a table's landmarks on posed bodies, metres, in the joints' frame."""
     rest = body.joints_rest(betas)
     _, transforms = forward_kinematics(rotmats, rest, body.parents)
-    points = rest[:, JOINTS] + rest.new_tensor(OFFSETS_M)
-    moved = transforms[:, BONES]
+    joints, bones, offsets_m = offsets_of(table)
+    points = rest[:, joints] + rest.new_tensor(offsets_m)
+    moved = transforms[:, bones]
     return (moved[..., :3, :3] @ points[..., None]).squeeze(-1) + moved[..., :3, 3]
-
-
-def believed(pose: Float[Tensor, "B 39 8"], mask: Bool[Tensor, "B h w"]) -> Bool[Tensor, "B"]:
-    """Whether landmarks are likely to be those of the people of some masks.
-
-    The network speaks of the most prominent person and is bad at people of whom little is seen:
-    nearly all that it sees must lie on the mask, and it must see enough.
-
-    Args:
-        pose: x, y (crop-normalised), z, visibility, presence, and x, y, z in metres, as
-            `dimr.correspondence.hint.look_at_pose` gives them.
-        mask: visible pixels in the same crops, at any resolution.
-    """
-    size = max(mask.shape[1:])
-    reach = round(NEAR * size / 2)
-    grown = functional.max_pool2d(mask[:, None].float(), 2 * reach + 1, 1, reach)
-    pose = pose[:, list(ON_BODY)].float()
-    place = pose[:, None, :, :2]
-    on_mask = functional.grid_sample(grown, place, "nearest", align_corners=False)[:, 0, 0]
-    visible = pose[..., 3].clamp(0, 1)
-    trust = visible**VISIBILITY_POWER
-    enough = visible.mean(1) >= SEEN
-    return enough & ((trust * on_mask).sum(1) >= ON_MASK * trust.sum(1))

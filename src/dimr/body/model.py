@@ -128,6 +128,18 @@ class BodyModel(nn.Module):
         """Posed joints alone: no vertex is computed."""
         return forward_kinematics(rotmats, self.joints_rest(betas), self.parents)[0]
 
+    def points(
+        self,
+        rotmats: Float[Tensor, "B 24 3 3"],
+        betas: Float[Tensor, "B 10"],
+        vertices: Int[np.ndarray, "K"],
+    ) -> Float[Tensor, "B K 3"]:
+        """Some posed vertices, without pose correctives, at the price of these alone."""
+        shaped = torch.einsum("vik,bk->bvi", self.shapedirs[vertices], betas)
+        rest = self.v_template[vertices] + shaped
+        _, transforms = forward_kinematics(rotmats, self.joints_rest(betas), self.parents)
+        return linear_blend_skinning(rest, transforms, self.weights[vertices])
+
     def keypoints(self, vertices: Float[Tensor, "B V 3"], set_name: str) -> Float[Tensor, "B K 3"]:
         """Keypoints of posed vertices in any frame; set and errors as in `keypoint_regressor`."""
         return self.keypoint_regressor(set_name) @ vertices

@@ -11,8 +11,10 @@ SHIPPED = (
     "open_atlas.npz",
     "blazepose_full.safetensors",
     "weights/open/stage1.safetensors",
+    "weights/open/landmarks.safetensors",
     "weights/open/stage2.safetensors",
     "weights/research/stage1.safetensors",
+    "weights/research/landmarks.safetensors",
     "weights/research/stage2.safetensors",
 )
 EXTRAS = {

@@ -86,8 +86,8 @@ def eval(
         ),
     ] = None,
     refine: Annotated[
-        bool, typer.Option("--refine", help="SYNTHOCC, REALVAL: docs/refine.md.")
-    ] = False,
+        bool, typer.Option(help="SYNTHOCC, REALVAL: as `dimr predict` does (docs/refine.md).")
+    ] = True,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
     ] = None,

@@ -57,8 +57,8 @@ def predict(
     ] = None,
     refine: Annotated[
         bool,
-        typer.Option("--refine", help="Lay each body on its IUV and landmarks (docs/refine.md)."),
-    ] = False,
+        typer.Option(help="Lay each body on its IUV and landmarks (docs/refine.md)."),
+    ] = True,
     min_score: Annotated[
         float,
         typer.Option(

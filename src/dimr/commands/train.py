@@ -22,8 +22,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="stage1, stage1_decoder, stage1_photos, stage2_geometry, stage2, "
-            "stage2_inpainting, stage2_photos, paper."
+            help="stage1, stage1_decoder, stage1_photos, landmarks, landmarks_photos, "
+            "stage2_geometry, stage2, stage2_inpainting, stage2_photos, paper."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
@@ -34,6 +34,9 @@ def train(
     ] = None,
     stage1: Annotated[
         Path | None, typer.Option(help="Weights folder of stage1, for those that go on.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Weights folder of the landmark network that goes on.")
     ] = None,
     geometry: Annotated[
         Path | None, typer.Option(help="Weights folder of the head that stage 2 goes on from.")
@@ -47,7 +50,7 @@ def train(
     ] = None,
     lspet: Annotated[
         Path | None,
-        typer.Option(help="Crops with joints (images/, joints.npz), of stage2_photos."),
+        typer.Option(help="Crops with joints (images/, joints.npz), of *_photos."),
     ] = None,
     street: Annotated[
         Path | None,
@@ -103,6 +106,7 @@ def train(
         occluders=occluders,
         poses=poses,
         stage1=stage1,
+        landmarks=landmarks,
         geometry=geometry,
         seen=seen,
         lspet=lspet,

@@ -1,22 +1,16 @@
-"""What the original BlazePose network says of a crop, as a hint for the correspondence network.
+"""What the landmark network says of a crop, as a hint for the correspondence network.
 
-Trained on photographs, that network knows which way a person faces: its world landmarks are within
+It began with photographs and knows which way a person faces: its world landmarks are within
 ten degrees of the true direction where our own labels take backs for fronts. It says so as 39
 points; the hint lays them out where the decoder can use them: as a stick figure that says at each
 place which limb is near and how far along it one is.
-
-It speaks of the most prominent person. Where somebody else is meant, the others are greyed out
-before it looks.
 """
-
-import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from dimr.encoder.blazepose import LANDMARK_SIZE, NUM_LANDMARKS, BlazePose
+from dimr.encoder.blazepose import NUM_LANDMARKS
 
 NUM_VALUES = 8
 LIMBS = (
@@ -29,113 +23,6 @@ LIMBS = (
 LIMB_VALUES = 3
 THICKNESS = 0.3
 """Standard deviation of a limb's profile, as a share of the trunk's length."""
-GREY = 0.5
-HIPS, CIRCLE = 33, 34
-"""Auxiliary landmarks: the middle of the hips, and a point on the circle around the whole body."""
-WINDOW_MARGIN = 1.25
-"""Half the side of the next window as a multiple of that circle's radius."""
-LOOKS = 3
-"""The window of each look but the first fits the body that the look before saw."""
-TURNS_RAD = (0.0, math.pi / 2, -math.pi / 2, math.pi)
-"""Of the first look, tried until somebody is there."""
-CERTAIN = 0.97
-"""Probability of somebody below which they are."""
-SMALLEST_RADIUS = 0.05
-"""Of a body that is looked at once more, in crop-normalised coordinates."""
-
-
-def look_at_pose(
-    network: BlazePose,
-    image: Float[Tensor, "B 3 S S"],
-    others: Float[Tensor, "B 1 h w"] | None = None,
-) -> Float[Tensor, "B 39 8"]:
-    """Landmarks of the person in each crop.
-
-    The first look is at the crop, each further one at the upright window around the body that was
-    seen, as MediaPipe tracks people from frame to frame. Where nobody is certain then, the same
-    begins with the crop turned to each side and upside down; whoever is certain there counts.
-
-    Args:
-        network: the original one.
-        image: crops.
-        others: where people are who are not meant.
-
-    Returns:
-        x, y, z in crop-normalised coordinates, visibility, presence (both times the probability
-        that somebody is there at all), and x, y, z in metres.
-    """
-    if others is not None:
-        image = grey_out(image, others)
-    pose, sure = _looks(network, image, TURNS_RAD[0])
-    unsure = (sure < CERTAIN).nonzero()[:, 0]
-    for turn_rad in TURNS_RAD[1:] if len(unsure) else ():
-        turned, sure_of_it = _looks(network, image[unsure], turn_rad)
-        surer = (sure_of_it >= CERTAIN) & (sure_of_it > sure[unsure])
-        pose[unsure[surer]], sure[unsure[surer]] = turned[surer], sure_of_it[surer]
-    pose[..., 3:5] *= sure[:, None, None]
-    return pose
-
-
-def _looks(
-    network: BlazePose, image: Float[Tensor, "B 3 S S"], turn_rad: float
-) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
-    """All looks at crops, the first one turned."""
-    axes = rotations(image.new_full((len(image),), turn_rad))
-    pose, sure = _look(network, image, image.new_zeros(len(image), 2), axes)
-    for _ in range(LOOKS - 1):
-        middle = pose[:, HIPS, :2]
-        upwards = pose[:, CIRCLE, :2] - middle
-        radius = upwards.norm(dim=1)
-        worth = radius >= SMALLEST_RADIUS
-        half = WINDOW_MARGIN * torch.where(worth, radius, 1.0)[:, None, None]
-        axes = half * rotations(torch.atan2(upwards[:, 0], -upwards[:, 1]))
-        again, sure_again = _look(network, image, middle, axes)
-        pose = torch.where(worth[:, None, None], again, pose)
-        sure = torch.where(worth, sure_again, sure)
-    return pose, sure
-
-
-def rotations(angle_rad: Float[Tensor, "B"]) -> Float[Tensor, "B 2 2"]:
-    """Axes of windows that are turned by angles."""
-    cos, sin = angle_rad.cos(), angle_rad.sin()
-    return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
-
-
-def _look(
-    network: BlazePose,
-    image: Float[Tensor, "B 3 S S"],
-    middle: Float[Tensor, "B 2"],
-    axes: Float[Tensor, "B 2 2"],
-) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
-    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops."""
-    affine = torch.cat([axes, middle[..., None]], dim=2)
-    size = [len(image), 3, LANDMARK_SIZE, LANDMARK_SIZE]
-    grid = functional.affine_grid(affine, size, align_corners=False).to(image.dtype)
-    window = functional.grid_sample(image, grid, align_corners=False)
-    landmarks_px, world_m, sure = network.find_landmarks(window)
-    place = landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
-    place = place - place.new_tensor([1.0, 1.0, 0.0])
-    half = axes[:, :, 0].norm(dim=1)[:, None, None]
-    turn = (axes / half).mT
-    pose = torch.cat(
-        [
-            middle[:, None] + place[..., :2] @ axes.mT,
-            place[..., 2:] * half,
-            landmarks_px[..., 3:].float().sigmoid(),
-            world_m[..., :2].float() @ turn,
-            world_m[..., 2:].float(),
-        ],
-        dim=-1,
-    )
-    return pose, sure.float()
-
-
-def grey_out(
-    image: Float[Tensor, "B 3 S S"], mask: Float[Tensor, "B 1 h w"]
-) -> Float[Tensor, "B 3 S S"]:
-    """Grey where `mask` is 1."""
-    cover = functional.interpolate(mask, image.shape[-2:]).to(image.dtype)
-    return torch.lerp(image, image.new_tensor(GREY), cover)
 
 
 class PoseHint(nn.Module):

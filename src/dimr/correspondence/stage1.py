@@ -18,8 +18,8 @@ from dimr.correspondence.confirm import (
     overlap,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
-from dimr.correspondence.hint import look_at_pose
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
+from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -68,7 +68,7 @@ class CropFeatures(NamedTuple):
     marker: Float[Tensor, "B 2 h w"]
     """Who is meant and who is not."""
     pose: Float[Tensor, "B 39 8"] | None
-    """What the original network says of the marked people; None where nobody can be asked."""
+    """Landmarks of the marked people; None where nobody can be asked."""
 
     @property
     def maps(self) -> list[Tensor]:
@@ -85,8 +85,8 @@ class Stage1:
         crop_size: side of a person's crop, pixels.
         scene_size: side to which a whole picture is reduced to find people.
         margin: side of the crop as a multiple of the person's visible box.
-        confirmer: the network that checks whom the first pass found and hints at the pose of
-            whoever is looked at again; None does neither.
+        confirmer: the network that checks whom the first pass found; None believes it.
+        poser: the network that hints at the pose of whoever is looked at again; None does not.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Stage1:
         scene_size: int = 256,
         margin: float = 1.25,
         confirmer: BlazePose | None = None,
+        poser: LandmarkNet | None = None,
     ) -> None:
         self.network = network.eval()
         self.table = table
@@ -104,6 +105,7 @@ class Stage1:
         self.scene_size = scene_size
         self.margin = margin
         self.confirmer = None if confirmer is None else confirmer.eval()
+        self.poser = None if poser is None else poser.eval()
 
     @property
     def device(self) -> torch.device:
@@ -129,8 +131,8 @@ class Stage1:
         """`encode` for a batch."""
         image, marker = image.to(self.device), marker.to(self.device)
         pose = None
-        if self.confirmer is not None:
-            pose = look_at_pose(self.confirmer, image, marker[:, 1:])
+        if self.poser is not None:
+            pose = look_at_pose(self.poser, image, marker)
         return CropFeatures(self.network.encoder.features(image), marker, pose)
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
@@ -139,9 +141,9 @@ class Stage1:
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
-        self.network.to(device)
-        if self.confirmer is not None:
-            self.confirmer.to(device)
+        for network in (self.network, self.confirmer, self.poser):
+            if network is not None:
+                network.to(device)
         return self
 
     @torch.inference_mode()
@@ -180,6 +182,9 @@ class Stage1:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
         if not found:
             person = find_anybody(self.confirmer, picture, windows[0], everyone)
+            if person is None and candidates:
+                doubtful = max(candidates, key=lambda each: each.score)
+                person = doubtful._replace(score=UNCONFIRMED * doubtful.score)
             found = [] if person is None else [person]
         found = sorted(found, key=lambda person: -person.score)
         return self._divide(picture, found, everyone)

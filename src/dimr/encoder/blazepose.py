@@ -30,6 +30,8 @@ LANDMARK_CHANNELS = 288
 LANDMARK_SIZE = 256
 NUM_LANDMARKS = 39
 """33 body landmarks, then 6 auxiliary ones that MediaPipe uses to place the next crop."""
+HIPS, CIRCLE = 33, 34
+"""Of those: the middle of the hips, and a point on the circle around the whole body."""
 
 
 class Block(NamedTuple):
@@ -298,7 +300,7 @@ class LandmarkBranch(nn.Module):
 
 
 class BlazePose(nn.Module):
-    """The whole original network; `dimr` itself uses only its `encoder`."""
+    """The whole original network."""
 
     def __init__(self):
         super().__init__()

@@ -5,7 +5,8 @@ a look at the whole crop, then one at the window that its landmarks ask for. It 
 package: neither its person detector nor its smoothing over time takes part. Compared are the 12
 joints of arms and legs that both know. BlazePose's hips and shoulders lie elsewhere in the body
 than SMPL's, which costs it some millimetres. It sees the most prominent person of the crop; of
-ours, the person is taken whose box fits the target's best.
+ours, the person is taken whose box fits the target's best. Between the two stand the landmarks
+that both of our stages hear: of the network that is told who is meant.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +18,11 @@ from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.correspondence.confirm import PRESENT, glance, track
+from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
-from dimr.evaluate.synthetic import best_box
+from dimr.evaluate.synthetic import best_box, view_of
 from dimr.image.crop import picture_centre_px
 from dimr.types import Crop, Prediction
 
@@ -38,6 +40,7 @@ HIPS = (6, 7)
 """Of the 12; the point between them is where both are moved."""
 
 Predict = Callable[[UInt8[np.ndarray, "H W 3"]], Prediction]
+Landmarks = Callable[[CropSample], Float[np.ndarray, "39 3"]]
 
 
 class LimbErrors(NamedTuple):
@@ -52,6 +55,7 @@ class LimbScore(NamedTuple):
     """Of one sample; None is a miss."""
 
     blazepose: LimbErrors | None
+    landmarks: LimbErrors | None
     dimr: LimbErrors | None
 
 
@@ -99,24 +103,35 @@ def limb_errors(
     return LimbErrors(float(pa_mpjpe_mm(found, target)), float(mpjpe_mm(moved, wanted, root=None)))
 
 
-def score_limbs(sample: CropSample, network: BlazePose, predict: Predict) -> LimbScore:
-    """Both methods on the picture of a synthetic crop."""
+def marked_landmarks(sample: CropSample, stage1: Stage1) -> Float[np.ndarray, "39 3"]:
+    """World landmarks (metres, camera axes) of the person that stage 1 is asked about."""
+    pose = view_of(sample, stage1, "predicted").features.pose
+    assert pose is not None
+    return pose[0, :, 5:].float().cpu().numpy()
+
+
+def score_limbs(
+    sample: CropSample, network: BlazePose, landmarks_of: Landmarks, predict: Predict
+) -> LimbScore:
+    """All methods on the picture of a synthetic crop."""
     target = sample.joints_m[list(LIMB_JOINTS)]
     landmarks = find_world_landmarks(network, sample.image)
+    marked = landmarks_of(sample)[list(LIMB_LANDMARKS)]
     person = best_box(predict(sample.image).people, sample.people.box_px[0])
     return LimbScore(
         None if landmarks is None else limb_errors(landmarks[list(LIMB_LANDMARKS)], target),
+        limb_errors(marked, target),
         None if person is None else limb_errors(person.joints_cam_m[list(LIMB_JOINTS)], target),
     )
 
 
 def limb_means(scores: Sequence[LimbScore], method: str, found_by_both: bool = False) -> LimbMeans:
-    """Means of a method over those whom it found, or over those whom both methods found.
+    """Means of a method over those whom it found, or over those whom all methods found.
 
     Args:
         scores: of all people.
-        method: "blazepose" or "dimr".
-        found_by_both: leave out whom the other method missed.
+        method: a field of `LimbScore`.
+        found_by_both: leave out whom another method missed.
     """
     people = [score for score in scores if not found_by_both or None not in score]
     errors = [getattr(score, method) for score in people]

@@ -158,7 +158,7 @@ def sample_errors(
     """Errors of one test person, by kind of IUV (see `view_of`).
 
     `refine` changes stage 2's answer before it is measured (`dimr.predict.Model.refine`); with
-    stage 1's IUV it gets the original network's landmarks, too.
+    stage 1's IUV it gets the landmark network's landmarks, too.
     """
     errors = {}
     for kind in kinds:

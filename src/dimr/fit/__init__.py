@@ -1,8 +1,8 @@
 """Refinement at test time: stage 2's body laid on what was seen (docs/refine.md).
 
 `geometry` has points that follow the bones, and their derivatives; `terms` what they should lie
-on: pixels of an IUV, keypoints; `landmarks` what the original BlazePose network says, as further
-terms; `solve` the few Gauss-Newton steps.
+on: pixels of an IUV, keypoints; `landmarks` what the landmark network says, as further terms;
+`solve` the few Gauss-Newton steps.
 """
 
 from dimr.fit.solve import fit_to_iuv

@@ -1,11 +1,11 @@
 """A few Gauss-Newton steps that lay stage 2's body on what was seen.
 
 Each visible pixel of an IUV names a point of the surface, whose projection through the crop's
-camera should fall on the pixel's centre; landmarks of the original BlazePose network say where
-joints are. What is sought is the most probable body near stage 2's answer: two-dimensional places
-speak for a turn in the picture plane more than for one in depth, joints whose parts are hidden
-stay where stage 2 put them relative to their parents, and the noise of the pixels is measured on
-the residuals themselves, so that an IUV that contradicts itself or the body moves it little.
+camera should fall on the pixel's centre; landmarks say where joints are. What is sought is the
+most probable body near stage 2's answer: two-dimensional places speak for a turn in the picture
+plane more than for one in depth, joints whose parts are hidden stay where stage 2 put them
+relative to their parents, and the noise of the pixels is measured on the residuals themselves, so
+that an IUV that contradicts itself or the body moves it little.
 docs/refine.md has the measurements behind the constants.
 """
 
@@ -31,7 +31,7 @@ from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 6
-JOINT_RAD, TRUNK_RAD = 0.2, 0.07
+JOINT_RAD, TRUNK_RAD = 0.2, 0.15
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0
@@ -64,8 +64,8 @@ def fit_to_iuv(
         body: whose parameters these are.
         atlas: the map of that body.
         keypoints: further places, in the same crop's normalised coordinates.
-        landmarks: what the original BlazePose network says of the crop, as
-            `dimr.correspondence.hint.look_at_pose` gives it; not heard unless it lies on the mask.
+        landmarks: what the landmark network says of the crop, as `look_at_pose` of
+            `dimr.correspondence.landmarks` gives it.
 
     Raises:
         ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
@@ -83,7 +83,7 @@ def fit_to_iuv(
     if keypoints is not None:
         joints.append(keypoint_term(regression, keypoints, body))
     if landmarks is not None:
-        joints += landmark_terms(landmarks, iuv.mask, body)
+        joints += landmark_terms(landmarks, body)
     for term in joints:
         moves = descends @ term.points.share.T  # [24, K]: of a keypoint by a joint's turn
         seen = np.maximum(seen, (moves * term.trust).amax(1).numpy())

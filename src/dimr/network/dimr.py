@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from dimr.body.landmarks import believed
 from dimr.network.encode import FuseFeatures
 from dimr.types import Regression
 
@@ -45,7 +44,9 @@ class HeadSize:
     dropout: float = 0.0
     """Dropout of the regressor; 0.5 in HMR."""
     landmarks: bool = True
-    """Whether the regressor hears what the original BlazePose network says of the crop; ours."""
+    """Whether the regressor hears what the landmark network says of the crop; ours."""
+    surface: bool = True
+    """Whether the regressor hears how far its surface is from the IUV; ours."""
     uncertainty: bool = True
     """Whether the regressor says how far off each joint may be; ours."""
     zero_start: bool = True
@@ -68,6 +69,7 @@ PAPER_SIZE = HeadSize(
     blocks=((256, 2), (256, 2)),
     residual_blocks=0,
     landmarks=False,
+    surface=False,
     uncertainty=False,
     zero_start=False,
     standardise=False,
@@ -117,8 +119,8 @@ class Dimr(nn.Module):
             mask: visible pixels of the person.
             uv: their places on the atlas.
             image: the crop itself, needed by the variant `no_uv_feature` only.
-            pose: landmarks of the crop (`dimr.correspondence.hint.look_at_pose`) for a head that
-                hears them, which it does if they are `believed`; None goes without.
+            pose: landmarks of the crop (`look_at_pose`) for a head that hears them; None goes
+                without.
         """
         features = None if maps is None else self.fuse(maps)  # F_img
         arranged = self.wrap(features, mask, uv, image)  # F_UV
@@ -127,6 +129,4 @@ class Dimr(nn.Module):
             global_features = uv.new_zeros(len(mask), self.fuse.width)
         else:
             global_features = features.mean(dim=(2, 3))
-        if pose is not None:
-            pose = pose * believed(pose, mask)[:, None, None]
-        return self.regress(completed, global_features, pose)
+        return self.regress(completed, global_features, pose, (mask, uv))

@@ -1,18 +1,22 @@
-"""Landmarks against the pose so far: what the regressor hears before each of its steps.
+"""What was seen against the pose so far: what the regressor hears before each of its steps.
 
 Iterative regression as in the paper never looks whether its answer fits the picture. Carreira et
 al. 2016 (Iterative Error Feedback) and PyMAF (Zhang et al. 2021) feed back how far it is off; here
-the joints of the pose so far are posed, projected, and compared with the places of landmarks that
-another network has seen. Not in the paper.
+the pose so far is posed and projected: its joints are compared with the places of landmarks that
+another network has seen, points of its surface with the pixels whose IUV names them. Not in the
+paper.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from dimr.body.camera import project_weak
+from dimr.body.model import BodyModel
 
 JointsOf = Callable[[Float[Tensor, "B 24 3 3"], Float[Tensor, "B 10"]], Float[Tensor, "B 24 3"]]
 """Rotations and betas -> joints, metres."""
@@ -74,3 +78,141 @@ class LandmarkGap(nn.Module):
     ) -> Float[Tensor, "B H"]:
         """No gradient reaches the pose: each step learns from the loss of the last alone."""
         return self.enter(self.gaps(pose, rotmats, betas, camera).flatten(1))
+
+
+ANCHORS, GROUPS = 16, 4
+"""Points of each part's surface, and groups of neighbours among them that are heard as one."""
+SURE_PIXELS = 4.0
+"""An anchor that so many pixels show counts in full."""
+SHARPNESS = 50.0
+"""Gaps of a fiftieth of half the crop (two pixels of 192) become inputs of ordinary size; larger
+ones grow with their logarithm."""
+
+
+class Surface(NamedTuple):
+    """Points of a body's surface that texels of its atlas stand for."""
+
+    anchor_of_texel: Int[np.ndarray, "R R"]
+    """The nearest anchor of the same part, -1 where the atlas is empty."""
+    group_of_anchor: Int[np.ndarray, "K"]
+    points_of: Callable[[Float[Tensor, "B 24 3 3"], Float[Tensor, "B 10"]], Float[Tensor, "B K 3"]]
+    """Rotations and betas -> the anchors, metres, in the joints' frame."""
+
+
+def surface_of(
+    body: BodyModel, parts: Int[np.ndarray, "R R"], positions_m: Float[np.ndarray, "R R 3"]
+) -> Surface:
+    """Anchors spread evenly over each part of a body.
+
+    Args:
+        body: whose surface it is; its pose correctives are left out.
+        parts: part of each texel, -1 where empty.
+        positions_m: where each texel lies on the resting body.
+    """
+    template = body.v_template.cpu().numpy()
+    anchor_of_texel, group_of_anchor, places = np.full(parts.shape, -1, np.int64), [], []
+    for part in range(int(parts.max()) + 1):
+        texels = np.argwhere(parts == part)
+        if not len(texels):
+            continue
+        points = positions_m[tuple(texels.T)]
+        chosen = points[_spread(points, ANCHORS)]
+        anchor_of_texel[tuple(texels.T)] = sum(map(len, places)) + _nearest(points, chosen)
+        group_of_anchor.append(GROUPS * part + _nearest(chosen, chosen[:GROUPS]))
+        places.append(chosen)
+    vertices = _nearest(np.concatenate(places), template)
+
+    def points_of(rotmats: Tensor, betas: Tensor) -> Tensor:
+        return body.points(rotmats, betas, vertices)
+
+    return Surface(anchor_of_texel, np.concatenate(group_of_anchor), points_of)
+
+
+def _spread(points: Float[np.ndarray, "N 3"], count: int) -> Int[np.ndarray, "n"]:
+    """Rows of points far apart: the middle one, then each the farthest from those before."""
+    gap = np.linalg.norm(points - points.mean(0), axis=1)
+    chosen = [int(gap.argmin())]
+    gap = np.linalg.norm(points - points[chosen[0]], axis=1)
+    while len(chosen) < min(count, len(points)):
+        chosen.append(int(gap.argmax()))
+        gap = np.minimum(gap, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return np.array(chosen)
+
+
+def _nearest(
+    points: Float[np.ndarray, "N 3"], others: Float[np.ndarray, "M 3"]
+) -> Int[np.ndarray, "N"]:
+    return np.array([np.linalg.norm(others - each, axis=1).argmin() for each in points])
+
+
+class SurfaceGap(nn.Module):
+    """Gaps between pixels and points of the surface -> something to add to the hidden layer.
+
+    Starts at zero, so that a head without it goes on as it was.
+
+    Args:
+        hidden: width of that layer.
+        surface: the body's.
+    """
+
+    anchor_of_texel: Tensor
+    group_share: Tensor
+
+    def __init__(self, hidden: int, surface: Surface) -> None:
+        super().__init__()
+        self.points_of = surface.points_of
+        self.register_buffer(
+            "anchor_of_texel", torch.from_numpy(surface.anchor_of_texel), persistent=False
+        )
+        group = torch.from_numpy(surface.group_of_anchor)
+        share = nn.functional.one_hot(group).float()
+        self.register_buffer("group_share", share, persistent=False)
+        self.enter = nn.Linear(3 * share.shape[1], hidden, bias=False)
+        nn.init.zeros_(self.enter.weight)
+
+    @torch.no_grad()
+    def observe(
+        self, mask: Bool[Tensor, "B H W"], uv: Float[Tensor, "B H W 2"]
+    ) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
+        """Mean place of the pixels that show each anchor, crop-normalised, and how many do."""
+        side, resolution = mask.shape[2], len(self.anchor_of_texel)
+        crop, row, column = mask.nonzero(as_tuple=True)
+        cell = (uv[crop, row, column] * resolution).long().clamp(0, resolution - 1)
+        anchor = self.anchor_of_texel[cell[:, 1], cell[:, 0]]
+        known = anchor >= 0
+        count = len(self.group_share)
+        index = (crop * count + anchor)[known]
+        place = (torch.stack([column, row], dim=1)[known] + 0.5) * (2 / side) - 1
+        found = uv.new_zeros(len(mask) * count, 3)
+        found.index_add_(0, index, torch.cat([place, torch.ones_like(place[:, :1])], 1).to(uv))
+        total, pixels = found.view(len(mask), count, 3).split([2, 1], dim=2)
+        return total / pixels.clamp(min=1), pixels[..., 0]
+
+    @torch.no_grad()
+    def gaps(
+        self,
+        seen: tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]],
+        rotmats: Float[Tensor, "B 24 3 3"],
+        betas: Float[Tensor, "B 10"],
+        camera: Float[Tensor, "B 3"],
+    ) -> Float[Tensor, "B G 3"]:
+        """Of each group: pixel less point in the crop (2), and how much of it is seen."""
+        places, pixels = seen
+        weight = (pixels / SURE_PIXELS).clamp(max=1)
+        gap = places - project_weak(self.points_of(rotmats, betas), camera)
+        total = (weight[..., None] * gap).mT @ self.group_share  # [B, 2, G]
+        weight = weight @ self.group_share
+        gap = total / weight.clamp(min=1e-6)[:, None]  # zero where nothing is seen
+        gap = torch.asinh(SHARPNESS * gap)
+        share = weight / self.group_share.sum(0).clamp(min=1)  # a small atlas has fewer groups
+        return torch.cat([gap.mT, share[..., None]], dim=2)
+
+    def forward(
+        self,
+        seen: tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]],
+        rotmats: Float[Tensor, "B 24 3 3"],
+        betas: Float[Tensor, "B 10"],
+        camera: Float[Tensor, "B 3"],
+    ) -> Float[Tensor, "B H"]:
+        """No gradient reaches the pose, as in `LandmarkGap`."""
+        return self.enter(self.gaps(seen, rotmats, betas, camera).flatten(1))

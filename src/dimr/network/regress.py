@@ -8,22 +8,22 @@ Differs from HMR: a ReLU follows each hidden layer (HMR has none, which leaves o
 iteration), and dropout is off by default (HMR's family uses 0.5 against over-fitting small sets of
 real data; on synthetic data without end it only slows the fit). Both are ours to choose: the paper
 says no more than "fully-connected layer" and "iterative regression". A third choice of ours: the
-landmarks that the original BlazePose network sees may join (from zero, so that a head can learn
-from IUVs first): trained on photographs, it knows directions and depths that our pictures teach
-badly; before each step it also hears how far the pose so far is from them (`feedback.py`). A
-fourth: it says how far from the truth it expects each joint to be.
+landmarks that another network sees may join (from zero, so that a head can learn from IUVs
+first): it began with photographs and knows directions and depths that our pictures teach badly.
+A fourth: before each step it hears how far the pose so far is from them and from the IUV
+(`feedback.py`). A fifth: it says how far from the truth it expects each joint to be.
 """
 
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dimr.body.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from dimr.network.complete import Completed
-from dimr.network.feedback import JointsOf, LandmarkGap
+from dimr.network.feedback import JointsOf, LandmarkGap, Surface, SurfaceGap
 from dimr.types import Regression
 
 USUAL_ERROR_M = 0.1
@@ -37,7 +37,7 @@ NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
 STATE_SIZE = THETA_SIZE + NUM_BETAS + NUM_CAMERA
 LANDMARK_FEATURES = 39 * 8
-"""Of `dimr.correspondence.hint.look_at_pose`."""
+"""Of `dimr.correspondence.landmarks.look_at_pose`."""
 INITIAL_CAMERA = (0.9, 0.0, 0.0)
 """(s, tx, ty): a 2 m body fills 90 % of the crop."""
 
@@ -64,16 +64,19 @@ class IterativeRegressor(nn.Module):
         landmarks: bool = False,
         uncertainty: bool = False,
         joints_of: JointsOf | None = None,
+        surface: Surface | None = None,
     ):
         """`initial_rotmats` None: standing upright, facing the camera, arms to the sides.
 
         `joints_of` of the body, for a regressor that hears landmarks; None: without feedback.
+        `surface` of the body; None: without feedback from the IUV.
         """
         super().__init__()
         self.iterations = iterations
         # one layer over [features, state], kept as two: the features' half runs once
         self.enter_features = nn.Linear(in_features, hidden)
         self.enter_state = nn.Linear(STATE_SIZE, hidden, bias=False)
+        self.surface_gap = None if surface is None else SurfaceGap(hidden, surface)
         self.enter_landmarks = self.landmark_gap = None
         if landmarks:
             if joints_of is not None:
@@ -106,22 +109,28 @@ class IterativeRegressor(nn.Module):
         completed: Completed,
         global_features: Float[Tensor, "B C"],
         pose: Float[Tensor, "B 39 8"] | None = None,
+        iuv: tuple[Bool[Tensor, "B H W"], Float[Tensor, "B H W 2"]] | None = None,
     ) -> Regression:
-        """[phi flattened, GAP(F_img)], landmarks and the initial state -> parameters.
+        """[phi flattened, GAP(F_img)], landmarks, IUV and the initial state -> parameters.
 
-        Landmarks that are all zero say nothing.
+        Landmarks that are all zero say nothing; the IUV is only what the pose is compared with.
         """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
         if pose is not None and self.enter_landmarks is not None:
             heard = pose.clamp(-FARTHEST, FARTHEST).flatten(1)
             known = heard.any(1, keepdim=True)
             from_features = from_features + self.enter_landmarks(heard) * known
+        seen = None
+        if iuv is not None and self.surface_gap is not None:
+            seen = self.surface_gap.observe(*iuv)
         state = self.initial_state.expand(len(from_features), -1)
         hidden = from_features
         for _ in range(self.iterations):
             entered = from_features + self.enter_state(state)
             if pose is not None and self.landmark_gap is not None:
                 entered = entered + self.landmark_gap(pose, *_parameters(state))
+            if seen is not None and self.surface_gap is not None:
+                entered = entered + self.surface_gap(seen, *_parameters(state))
             hidden = self.dropout(F.relu(entered))
             hidden = self.dropout(F.relu(self.hidden(hidden)))
             state = state + torch.cat(

@@ -27,7 +27,7 @@ from dimr.image.crop import CORRESPONDENCE_STRIDE
 from dimr.network.complete import Complete, Completed, ConvDown, PartAttention, part_area
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.encode import FuseFeatures
-from dimr.network.feedback import JointsOf
+from dimr.network.feedback import JointsOf, Surface
 from dimr.network.regress import IterativeRegressor
 from dimr.network.wrap import Arranged, Wrap
 
@@ -162,6 +162,7 @@ def build_stage2(
     rest_positions_m: Float[np.ndarray, "R R 3"] | None = None,
     initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
     joints_of: JointsOf | None = None,
+    surface: Surface | None = None,
 ) -> Dimr:
     """The model called `name` around an encoder.
 
@@ -174,6 +175,8 @@ def build_stage2(
             leaves the constant maps out.
         initial_rotmats: where the regressor starts; None: upright, facing the camera.
         joints_of: of the body, to compare a pose with landmarks; None does not.
+        surface: of the body, to compare a pose with the IUV, where there is an atlas; None does
+            not.
     """
     size = size or HeadSize()
     if name not in VARIANTS:
@@ -203,6 +206,7 @@ def build_stage2(
         size.landmarks,
         size.uncertainty,
         joints_of,
+        surface if on_atlas and size.surface else None,
     )
     return Dimr(encoder, fuse, wrap, complete, regress)
 

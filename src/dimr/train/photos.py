@@ -175,27 +175,28 @@ def _labels(limbs_norm: Float[np.ndarray, "B 12 2"]) -> Rows:
     }
 
 
-class MixedSamples(Dataset):
-    """Synthetic samples, every second one a photograph.
+class Alternating(Dataset):
+    """Samples of one data set, every second one of another."""
 
-    Args:
-        synthetic: all labels known.
-        photos: rows of `photo_rows`.
-    """
-
-    EVERY = 2
-
-    def __init__(self, synthetic: Dataset, photos: Dataset) -> None:
-        self.synthetic = synthetic
-        self.photos = photos
+    def __init__(self, samples: Dataset, others: Dataset) -> None:
+        self.samples, self.others = samples, others
 
     def __len__(self) -> int:
         return 1 << 40
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample with its weights."""
-        if index % self.EVERY == self.EVERY - 1:
-            return self.photos[index // self.EVERY]
-        sample = self.synthetic[index - index // self.EVERY]
+        """One sample."""
+        return (self.others if index % 2 else self.samples)[index // 2]
+
+
+class AllKnown(Dataset):
+    """Synthetic samples with weights that say that every label counts."""
+
+    def __init__(self, samples: Dataset) -> None:
+        self.samples = samples
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One sample."""
         ones = np.ones(24, np.float32)
-        return {"weight_smpl": np.float32(1), "weight_3d": ones, "weight_2d": ones} | sample
+        weights = {"weight_smpl": np.float32(1), "weight_3d": ones, "weight_2d": ones}
+        return weights | self.samples[index]

@@ -3,6 +3,8 @@
     stage1            correspondence network, from the person-pretrained encoder or an earlier one
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage1_photos     the same with street photographs and their masks in the mix
+    landmarks         the landmark network, from the original one or an earlier one
+    landmarks_photos  the same with labelled photographs in the mix
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
@@ -31,27 +33,27 @@ from dimr.network.dimr import Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import RESEARCH, best_state, data_text, history
 from dimr.train.checkpoint import load_weights, state_hash
-from dimr.train.lifelike import BorrowedErrors
+from dimr.train.landmark_errors import BorrowedErrors
 from dimr.train.loop import BEST, LAST, LoopSettings, train
-from dimr.train.photos import VIEWS, MixedSamples, see_photos
+from dimr.train.photos import VIEWS, AllKnown, Alternating, see_photos
+from dimr.train.schedules import SCHEDULES
 from dimr.train.seen import SeenSamples, SeenTask, borrowed_errors
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
 from dimr.train.street import StreetSamples, WithStreet
 from dimr.train.weights import (
     STAGE1_FILE,
+    hear_surface,
+    load_landmarks,
     load_stage1,
     load_stage1_network,
     load_stage2,
     new_stage1_network,
     new_stage2,
+    save_landmarks,
     save_stage1,
     save_stage2,
 )
-
-LIFELIKE = 0.25
-"""Share of drawn people whose landmarks are as good as on photographs, where stage 2 learns from
-what was seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +73,11 @@ class Run:
     geometry: Path | None = None
     """Folder with the weights of the head that a recipe of stage 2 goes on from: of
     stage2_geometry for stage2, of stage2 for stage2_inpainting."""
+    landmarks: Path | None = None
+    """Folder with the landmark network that stage 1 hears or that recipes of its own go on from;
+    None: that of `stage1`, or the original one."""
     lspet: Path | None = None
-    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos."""
+    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos and landmarks_photos."""
     street: Path | None = None
     """Street photographs (images/, mask/), of stage1_photos."""
     seen: Path | None = None
@@ -112,51 +117,7 @@ def surface_of(run: Run) -> tuple[BodyModel, Atlas]:
 
 def settings_of(recipe: str, run: Run) -> LoopSettings:
     """Schedule of a recipe."""
-    chosen = {
-        "stage1": {
-            "steps": 4000,
-            "batch_size": 16,
-            "learning_rate": 3e-3,
-            "clip_norm": 5.0,
-            "ema_decay": 0.995,
-            "validate_every": 250,
-        },
-        "stage1_decoder": {
-            "steps": 2400,
-            "batch_size": 16,
-            "learning_rate": 2e-3,
-            "clip_norm": 5.0,
-            "ema_decay": 0.995,
-            "validate_every": 250,
-        },
-        "stage1_photos": {
-            "steps": 1200,
-            "batch_size": 16,
-            "learning_rate": 1e-3,
-            "clip_norm": 5.0,
-            "ema_decay": 0.995,
-            "validate_every": 300,
-        },
-        "stage2_geometry": {
-            "steps": 2200,
-            "batch_size": 64,
-            "learning_rate": 1e-3,
-            "validate_every": 500,
-        },
-        "stage2": {"steps": 4000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 400},
-        "stage2_inpainting": {
-            "steps": 1000,
-            "batch_size": 32,
-            "learning_rate": 2e-4,
-            "validate_every": 200,
-        },
-        "stage2_photos": {
-            "steps": 5000,
-            "batch_size": 48,
-            "learning_rate": 4e-4,
-            "validate_every": 500,
-        },
-    }[recipe]
+    chosen = dict(SCHEDULES[recipe])
     if recipe == "stage1" and run.stage1 is not None:
         chosen["learning_rate"] = 2e-3  # it knows something already
     if run.steps is not None:
@@ -225,11 +186,13 @@ def _train_correspondence(
     atlas: Atlas,
     about: dict[str, Any],
 ) -> dict[str, float]:
+    poser, about_poser = load_landmarks(run.landmarks or run.stage1, body, atlas)
     task = Stage1Task(
         network,
         synthetic_people(run, "train", body, atlas),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
+        poser=poser,
     )
     about = {"data": _data_of(run), **about}
     if recipe == "stage1_photos":
@@ -245,6 +208,8 @@ def _train_correspondence(
     network.load_state_dict(state)
     card = {**about_run, "recipe": recipe, **about}
     save_stage1(run.folder / "weights", network, body, atlas, card)
+    if about_poser:  # it goes with the network that has learnt to hear it
+        save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
     return best
 
 
@@ -257,6 +222,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         model = new_stage2("dimr", encoder, body, atlas, size)
     else:
         model, size, before = load_stage2(run.geometry, encoder, body, atlas)
+        model, size = hear_surface(model, size, before["variant"], body, atlas)
         model.fuse.silence()  # what it knows of pictures belongs to another encoder
         about["goes_on_from"] = history(before)
     errors = None
@@ -307,6 +273,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
     stage1 = load_stage1(run.stage1, body, atlas)
     encoder = stage1.network.encoder
     model, size, before = load_stage2(run.geometry, encoder, body, atlas)
+    model, size = hear_surface(model, size, before["variant"], body, atlas)
     encoder_hash = state_hash(encoder.state_dict())
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
@@ -333,12 +300,11 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
         if recipe == "stage2_photos":
             assert run.lspet is not None
             photos = see_photos(run.folder / "photos", stage1, run.lspet, run.occluders)
-            samples = MixedSamples(training, photos)
+            samples = Alternating(AllKnown(training), photos)
             about["data"] += f"; photographs of LSP-Extended: {photos.count // VIEWS}"
             about["licence"] = RESEARCH
         beside = _geometry_task(model, run, body, atlas, borrowed_errors(training, body))
-        task = SeenTask(model, body, samples, validation, twins, lifelike=LIFELIKE, beside=beside)
-        about["lifelike_landmarks"] = LIFELIKE
+        task = SeenTask(model, body, samples, validation, twins, beside=beside)
         about["data"] += "; as many IUVs alone"
     return _train_head(recipe, task, size, run, atlas, about)
 
@@ -377,10 +343,26 @@ def train_paper(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     return paper.train_paper(run, body, atlas)
 
 
+def train_landmarks(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The landmark network on synthetic people."""
+    from dimr.train import landmark_recipes  # it builds on this module
+
+    return landmark_recipes.train_landmarks("landmarks", run, body, atlas)
+
+
+def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The landmark network goes on with labelled photographs in the mix."""
+    from dimr.train import landmark_recipes
+
+    return landmark_recipes.train_landmarks("landmarks_photos", run, body, atlas)
+
+
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1": train_stage1,
     "stage1_decoder": train_stage1_decoder,
     "stage1_photos": train_stage1_photos,
+    "landmarks": train_landmarks,
+    "landmarks_photos": train_landmarks_photos,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
     "stage2_inpainting": train_stage2_inpainting,

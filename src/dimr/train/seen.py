@@ -29,7 +29,7 @@ from dimr.files import write_atomically
 from dimr.network.dimr import Dimr
 from dimr.surface.uv_table import UvTable
 from dimr.train.checkpoint import state_hash
-from dimr.train.lifelike import BorrowedErrors, landmark_places, lifelike_pose
+from dimr.train.landmark_errors import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.stage2 import (
     ALONE,
@@ -38,7 +38,6 @@ from dimr.train.stage2 import (
     GeometryTask,
     PictureSamples,
     Stage2Task,
-    batch_to_target,
     regress_seen,
     see,
     split_alone,
@@ -175,13 +174,14 @@ class SeenSamples(Dataset):
 
 
 def borrowed_errors(seen: SeenSamples, body: BodyModel) -> BorrowedErrors | None:
-    """Of all rows; None where nobody's landmarks were asked for or are believed."""
+    """Of all rows; None where nobody's landmarks were asked for."""
     if "pose" not in seen.arrays:
         return None
-    names = ("pose", "mask", "rotmats", "betas", "joints_norm")
-    pose, mask, *truth = (torch.from_numpy(np.array(seen.arrays[name])) for name in names)
-    borrowed = BorrowedErrors(pose, landmark_places(body, *truth), mask)
-    return borrowed if len(borrowed.errors) else None
+    pose, rotmats, betas, joints_norm = (
+        torch.from_numpy(np.array(seen.arrays[name]))
+        for name in ("pose", "rotmats", "betas", "joints_norm")
+    )
+    return BorrowedErrors(pose, landmark_places(body, rotmats, betas, joints_norm))
 
 
 def seen_rows(
@@ -218,7 +218,14 @@ def halve_pictures(pictures: Tensor) -> Tensor:
 
 def stage1_hash(stage1: Stage1) -> str:
     """What rows depend on besides the samples."""
-    return state_hash(stage1.network.state_dict())
+    networks = {"network": stage1.network, "poser": stage1.poser}
+    states = {
+        f"{name}.{key}": value
+        for name, network in networks.items()
+        if network is not None
+        for key, value in network.state_dict().items()
+    }
+    return state_hash(states)
 
 
 class SeenTask(Stage2Task):
@@ -232,16 +239,11 @@ class SeenTask(Stage2Task):
         validation: SeenSamples,
         twins: bool = False,
         similarity: float = 1.0,
-        lifelike: float = 0.0,
         beside: GeometryTask | None = None,
     ) -> None:
-        """`lifelike` is the share of drawn people whose landmarks are (see `lifelike_pose`).
-
-        `beside` gives as many IUVs alone: what was seen repeats, they do not.
-        """
+        """`beside` gives as many IUVs alone: what was seen repeats, they do not."""
         super().__init__(model, body, validation, len(validation), twins)
         self.training = training
-        self.lifelike = lifelike
         self.beside = beside
         self.weights = replace(self.weights, similarity=similarity)
 
@@ -252,22 +254,14 @@ class SeenTask(Stage2Task):
         return BesideIuvs(self.training, self.beside.samples())
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
-        """With landmarks as they are on photographs for some of the drawn people."""
+        """Of what was seen, and of the IUVs beside it."""
         batch, alone = split_alone(batch)
-        if self.lifelike > 0:
-            batch = batch | {"pose": self._lifelike(batch)}
         found = super().loss(batch, step)
         if self.beside is None:
             return found
         other = self.beside.loss(alone, step)
         terms = {ALONE + name: value for name, value in other.terms.items()}
         return StepLoss(found.total + other.total, found.terms | terms)
-
-    def _lifelike(self, batch: dict[str, Tensor]) -> Tensor:
-        pose, truth = batch["pose"], batch_to_target(batch)
-        right = lifelike_pose(pose, self.landmark_places(batch))
-        chosen = (torch.rand(len(pose)) < self.lifelike) & (truth.weight_smpl > 0)
-        return torch.where(chosen[:, None, None], right, pose)
 
     def regress(
         self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""

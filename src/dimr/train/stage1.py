@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.hint import NUM_VALUES, look_at_pose
+from dimr.correspondence.hint import NUM_VALUES
+from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     NUM_PARTS,
@@ -24,7 +25,7 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
 )
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
-from dimr.encoder.blazepose import NUM_LANDMARKS, BlazePose
+from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
@@ -182,6 +183,7 @@ class Stage1Task:
         validation: samples of the validation split.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         num_validation: validation samples.
+        poser: whose landmarks are heard; None: as the original network would say them.
     """
 
     def __init__(
@@ -193,6 +195,7 @@ class Stage1Task:
         num_validation: int = 256,
         weights: Stage1Weights | None = None,
         bf16: bool = True,
+        poser: LandmarkNet | None = None,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -201,7 +204,7 @@ class Stage1Task:
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()
         self.bf16 = bf16
-        self.poser = BlazePose.pretrained().eval().requires_grad_(False)
+        self.poser = (poser or LandmarkNet.pretrained()).eval().requires_grad_(False)
         self.poser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         # Stem and first stages see edges and textures: they need no tuning, and their backward
         # pass at high resolution is the most expensive one.
@@ -234,7 +237,7 @@ class Stage1Task:
         """Hints for crops with a marker, zeros for the others."""
         pose = image.new_zeros(len(image), NUM_LANDMARKS, NUM_VALUES)
         if marked.any():
-            pose[marked] = look_at_pose(self.poser, image[marked], marker[marked, 1:])
+            pose[marked] = look_at_pose(self.poser, image[marked], marker[marked])
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

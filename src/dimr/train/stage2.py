@@ -23,7 +23,7 @@ from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
 from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.train.damage import damage_iuv, mistake_person
-from dimr.train.lifelike import BorrowedErrors, landmark_places
+from dimr.train.landmark_errors import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.markers import rough_markers
@@ -236,7 +236,7 @@ class Stage2Task:
         return [{"params": learnt, "lr": learning_rate}]
 
     def landmark_places(self, batch: dict[str, Tensor]) -> Tensor:
-        """Where the landmarks of a batch's people are; see `dimr.train.lifelike`."""
+        """Where the landmarks of a batch's people are; see `dimr.train.landmark_errors`."""
         return landmark_places(self.body, batch["rotmats"], batch["betas"], batch["joints_norm"])
 
     def regress(

@@ -49,7 +49,7 @@ KINDS = ("gt", "predicted")
 STUDY_FILE = "study.json"
 SHUFFLE_SEED = 0
 """Of the map of Table 3c."""
-STUDY_SIZE = HeadSize(landmarks=False, uncertainty=False, zero_start=False)
+STUDY_SIZE = HeadSize(landmarks=False, surface=False, uncertainty=False, zero_start=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,11 +1,11 @@
-"""Both stages <-> a folder of weights: stage1.safetensors and stage2.safetensors with their cards.
+"""Networks <-> a folder of weights: stage1, landmarks and stage2 (.safetensors) with their cards.
 
 A card holds what it takes to build the network again and what it belongs to; anything that does
 not fit the body, atlas or encoder in use is refused.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
+from dimr.correspondence.landmarks import LandmarkNet
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
+from dimr.network.feedback import surface_of
 from dimr.network.variants import build_stage2
 from dimr.surface.atlas import Atlas
 from dimr.train.checkpoint import check_card, load_weights, save_weights, state_hash
@@ -27,6 +29,7 @@ from dimr.train.checkpoint import check_card, load_weights, save_weights, state_
 SHIPPED = ("open", "research")
 """Sets of weights that ship: of synthetic people alone, and gone on with photographs."""
 STAGE1_FILE = "stage1.safetensors"
+LANDMARKS_FILE = "landmarks.safetensors"
 STAGE2_FILE = "stage2.safetensors"
 MODEL_FILE = "model.safetensors"
 """A stage 2 with an encoder of its own (recipe `paper`)."""
@@ -62,13 +65,16 @@ def new_stage2(
 ) -> Dimr:
     """A fresh stage 2 around an encoder, for a body and its atlas."""
     template = body.v_template.cpu().numpy()
+    parts = atlas.texels(size.atlas).part
+    positions_m = atlas.positions(template, size.atlas)
     return build_stage2(
         variant,
         encoder,
-        atlas.texels(size.atlas).part,
+        parts,
         size,
-        atlas.positions(template, size.atlas),
+        positions_m,
         joints_of=body.joints,
+        surface=surface_of(body, parts, positions_m),
     )
 
 
@@ -124,11 +130,34 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
     return network
 
 
+def save_landmarks(
+    folder: Path, network: LandmarkNet, body: BodyModel, atlas: Atlas, about: Mapping[str, Any]
+) -> None:
+    """Writes the landmark network; `about` says how it was made."""
+    card = {"stage": "landmarks", **belongings(body, atlas), **about}
+    save_weights(folder / LANDMARKS_FILE, network.state_dict(), card)
+
+
+def load_landmarks(
+    folder: Path | None, body: BodyModel, atlas: Atlas
+) -> tuple[LandmarkNet, dict[str, Any]]:
+    """The landmark network of a folder of weights and its card; else the original one."""
+    network = LandmarkNet.pretrained()
+    if folder is None or not (folder / LANDMARKS_FILE).is_file():
+        return network, {}
+    path = folder / LANDMARKS_FILE
+    state, card = load_weights(path)
+    check_card(card, path, stage="landmarks", **belongings(body, atlas))
+    _load_state(network, state, path)
+    return network, card
+
+
 def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
-    """Stage 1 of a folder of weights, with the original network beside it."""
+    """Stage 1 of a folder of weights, with the networks that confirm people and see poses."""
     network = load_stage1_network(folder, body, atlas)
     table = surface_table(atlas, body.v_template.cpu().numpy())
-    return Stage1(network, table, confirmer=BlazePose.pretrained())
+    poser, _ = load_landmarks(folder, body, atlas)
+    return Stage1(network, table, confirmer=BlazePose.pretrained(), poser=poser)
 
 
 def load_stage2(
@@ -150,6 +179,18 @@ def load_stage2(
     model = new_stage2(card["variant"], encoder, body, atlas, size)
     _load_state(model, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
     return model, size, card
+
+
+def hear_surface(
+    model: Dimr, size: HeadSize, variant: str, body: BodyModel, atlas: Atlas
+) -> tuple[Dimr, HeadSize]:
+    """A head as it is, if need be with the feedback of its surface, which says nothing yet."""
+    if size.surface:
+        return model, size
+    size = replace(size, surface=True)
+    grown = new_stage2(variant, model.encoder, body, atlas, size)
+    grown.load_state_dict({**grown.state_dict(), **model.state_dict()})
+    return grown, size
 
 
 def save_model(
@@ -182,7 +223,8 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
 
 def _head_size(card: Mapping[str, Any]) -> HeadSize:
     blocks = tuple(tuple(block) for block in card["head"]["blocks"])
-    older = {"landmarks": False, "uncertainty": False}  # what older cards do not speak of
+    # what older cards do not speak of
+    older = {"landmarks": False, "uncertainty": False, "surface": False}
     return HeadSize(**{**older, **card["head"], "blocks": blocks})
 
 

@@ -1,0 +1,192 @@
+"""Picture and mark of one person -> where 39 landmarks of their body are, seen or not.
+
+BlazePose's landmark network (Bazarevsky et al. 2020) speaks of the most prominent person of a
+window who stands upright in it. This is that network, told who is meant: the second pass's mark
+enters where its encoder has a stride of 8, through a layer that starts at zero. Trained on
+(`dimr.train.landmarks`), it knows where the hidden parts of the one who is marked are and whether
+they stand upright; with its authors' weights it heeds no mark.
+
+The first look is at the crop, the second at the upright window around the body that it saw, as
+MediaPipe tracks people from frame to frame. Where the first is not upright for certain, there are
+first looks in all four rotations and second ones after the two most upright of them; whoever is
+most upright in both is the answer.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dimr.correspondence.network import MARKER_CHANNELS
+from dimr.encoder.blazepose import (
+    CIRCLE,
+    HIPS,
+    LANDMARK_SIZE,
+    BlazePose,
+    BlazePoseEncoder,
+    LandmarkBranch,
+    pointwise,
+)
+
+MARKED_LEVEL = 1
+"""The stage of the encoder (stride 8) after which the mark enters."""
+MARK_SIZE = LANDMARK_SIZE // 8
+MARK_WIDTH = 32
+TURNS_RAD = (0.0, math.pi / 2, -math.pi / 2, math.pi)
+"""Of first looks."""
+CERTAIN = 0.95
+"""A crop is not turned where its first look is upright with this probability."""
+SECOND_LOOKS = 2
+"""At the bodies that the most upright first looks saw."""
+WINDOW_MARGIN = 1.25
+"""Half the side of the next window as a multiple of that circle's radius."""
+HALF_SIDE = (0.25, 1.2)
+"""Between which that is, crop-normalised: the crop says nothing of what is outside of it."""
+
+
+class LandmarkNet(nn.Module):
+    """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
+
+    Initial weights are random; `pretrained` has those of the original network.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        encoder = BlazePoseEncoder()
+        self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
+        last = pointwise(MARK_WIDTH, MARK_WIDTH)
+        assert last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mark = nn.Sequential(
+            nn.Conv2d(MARKER_CHANNELS, MARK_WIDTH, 3, padding=1), nn.ReLU(), last
+        )
+        self.branch = LandmarkBranch()
+
+    @classmethod
+    def pretrained(cls) -> "LandmarkNet":
+        """What the original network says, whatever is marked; the same each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            original, network = BlazePose.pretrained(), cls()
+        network.stem, network.stages = original.encoder.stem, original.encoder.stages
+        network.top, network.branch = original.encoder.top, original.landmarks
+        return network
+
+    def forward(
+        self, window: Float[Tensor, "B 3 256 256"], mark: Float[Tensor, "B 2 32 32"]
+    ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
+        """What the network says of windows.
+
+        Returns:
+            Places in pixels (x, y, z) with logits of being seen and of being inside; places in
+            metres; the probability that the window is turned as the body is.
+        """
+        before, after = self.stages[: MARKED_LEVEL + 1], self.stages[MARKED_LEVEL + 1 :]
+        with torch.autocast(window.device.type, enabled=False):  # CPUs are faster so, here
+            features = self.stem(window.float().contiguous(memory_format=torch.channels_last))
+            for stage in before:
+                features = stage(features)
+        features = features + self.mark(mark)
+        for stage in after:
+            features = stage(features)
+        return self.branch(self.top(features))
+
+
+def look_at_pose(
+    network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+) -> Float[Tensor, "B 39 8"]:
+    """Landmarks of the marked person of each crop.
+
+    Args:
+        network: a `LandmarkNet`.
+        image: crops.
+        marker: who is meant and who is not, at any resolution.
+
+    Returns:
+        x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
+        inside, and x, y, z in metres.
+    """
+    pose, upright = _search(network, image, marker, TURNS_RAD[:1])
+    unsure = (upright < CERTAIN).nonzero()[:, 0]
+    if len(unsure):
+        pose[unsure], _ = _search(network, image[unsure], marker[unsure], TURNS_RAD)
+    return pose
+
+
+def _search(
+    network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
+) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
+    """Landmarks after the second look, and how upright the first one was."""
+    middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
+    first = [
+        look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
+        for turn_rad in turns_rad
+    ]
+    poses, upright = (torch.stack(each, dim=1) for each in zip(*first, strict=True))
+    found = []
+    for turn in upright.topk(min(SECOND_LOOKS, len(turns_rad)), dim=1).indices.T:
+        seen = poses[every, turn]
+        window = next_window(seen[:, HIPS, :2], seen[:, CIRCLE, :2])
+        pose, again = look(network, image, marker, *window)
+        found.append((pose, again * upright[every, turn], upright[every, turn]))
+    poses, sure, upright = (torch.stack(each, dim=1) for each in zip(*found, strict=True))
+    best = sure.argmax(1)
+    return poses[every, best], upright[every, best]
+
+
+def next_window(
+    hips: Float[Tensor, "B 2"], circle: Float[Tensor, "B 2"]
+) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
+    """Middle and axes of the upright window around a body, no larger than its crop."""
+    upwards = circle - hips
+    half = (WINDOW_MARGIN * upwards.norm(dim=1)).clamp(*HALF_SIDE)
+    angle_rad = torch.atan2(upwards[:, 0], -upwards[:, 1])
+    room = (HALF_SIDE[1] - half)[:, None]
+    return hips.clamp(-room, room), half[:, None, None] * rotations(angle_rad)
+
+
+def rotations(angle_rad: Float[Tensor, "B"]) -> Float[Tensor, "B 2 2"]:
+    """Axes of windows that are turned by angles."""
+    cos, sin = angle_rad.cos(), angle_rad.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
+
+
+def look(
+    network: nn.Module,
+    image: Float[Tensor, "B 3 S S"],
+    marker: Float[Tensor, "B 2 h w"],
+    middle: Float[Tensor, "B 2"],
+    axes: Float[Tensor, "B 2 2"],
+) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
+    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops.
+
+    Returns:
+        As `look_at_pose`, and how probably the windows are turned as the bodies are.
+    """
+    affine = torch.cat([axes, middle[..., None]], dim=2)
+
+    def window(picture: Tensor, side: int) -> Tensor:
+        size = [len(picture), picture.shape[1], side, side]
+        grid = functional.affine_grid(affine, size, align_corners=False).to(picture.dtype)
+        return functional.grid_sample(picture, grid, align_corners=False)
+
+    mark = functional.avg_pool2d(window(marker, 2 * MARK_SIZE), 2)
+    landmarks_px, world_m, upright = network(window(image, LANDMARK_SIZE), mark)
+    place = landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
+    place = place - place.new_tensor([1.0, 1.0, 0.0])
+    half = axes[:, :, 0].norm(dim=1)[:, None, None]
+    pose = torch.cat(
+        [
+            middle[:, None] + place[..., :2] @ axes.mT,
+            place[..., 2:] * half,
+            landmarks_px[..., 3:].float().sigmoid(),
+            world_m[..., :2].float() @ (axes / half).mT,
+            world_m[..., 2:].float(),
+        ],
+        dim=-1,
+    )
+    return pose, upright.float()

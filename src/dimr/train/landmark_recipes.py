@@ -1,0 +1,69 @@
+"""Recipes `landmarks` and `landmarks_photos`: see `dimr.train.recipes`."""
+
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from dimr.body.model import BodyModel
+from dimr.data.synthetic.config import SyntheticConfig
+from dimr.data.synthetic.folders import load_folder
+from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
+from dimr.evaluate.photos import EVERY, joint_photos
+from dimr.surface.atlas import Atlas
+from dimr.train.cards import RESEARCH, best_state, data_text, history
+from dimr.train.landmark_samples import DrawnPeople, LabelledPeople, mended
+from dimr.train.landmarks import LandmarkTask
+from dimr.train.loop import train
+from dimr.train.photos import Alternating
+from dimr.train.recipes import Run, settings_of, synthetic_people
+from dimr.train.weights import load_landmarks, save_landmarks
+
+POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
+"""More of what is rare: the network is to know every pose from every side, also in a hug."""
+KEPT_BACK = 2
+"""Photographs whose number has this remainder by `EVERY` choose the best checkpoint."""
+
+
+def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The landmark network, from the original one or an earlier one."""
+    if recipe == "landmarks_photos" and run.lspet is None:
+        raise ValueError("landmarks_photos needs photographs (--lspet)")
+    network, before = load_landmarks(run.landmarks, body, atlas)
+    about: dict[str, Any] = {
+        "data": data_text(run.backgrounds is not None, run.occluders is not None)
+    }
+    if before:
+        about["goes_on_from"] = history(before)
+    drawn = synthetic_people(run, "train", body, atlas)
+    samples: Dataset = DrawnPeople(drawn.reconfigured(POSES, drawn.size), body)
+    kept_back = None
+    if recipe == "landmarks_photos":
+        assert run.lspet is not None
+        occluders = run.occluders and run.occluders / "train"
+        photos = mended(network, joint_photos(run.lspet, validation=False))
+        numbers = [int(photo.path.stem.removeprefix("im")) % EVERY for photo in photos]
+        for_training = [
+            each for each, number in zip(photos, numbers, strict=True) if number != KEPT_BACK
+        ]
+        kept_back = LabelledPeople(
+            [each for each, number in zip(photos, numbers, strict=True) if number == KEPT_BACK],
+            [],
+            augmented=False,
+        )
+        cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
+        samples = Alternating(samples, LabelledPeople(for_training, cutouts, run.seed))
+        about["data"] += f"; photographs of LSP-Extended: {len(for_training)}"
+        about["licence"] = RESEARCH
+    task = LandmarkTask(
+        network,
+        samples,
+        DrawnPeople(synthetic_people(run, "val", body, atlas), body),
+        run.validation,
+        kept_back,
+    )
+    best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
+    state, about_run = best_state(run.folder)
+    network.load_state_dict(state)
+    card = {**about_run, "recipe": recipe, **about}
+    save_landmarks(run.folder / "weights", network, body, atlas, card)
+    return best

@@ -1,0 +1,206 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from skimage.data import astronaut
+
+from dimr.correspondence.landmarks import (
+    HALF_SIDE,
+    MARK_SIZE,
+    SECOND_LOOKS,
+    LandmarkNet,
+    look,
+    look_at_pose,
+    next_window,
+    rotations,
+)
+from dimr.encoder.blazepose import CIRCLE, BlazePose
+from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
+from dimr.types import Crop
+
+
+class Seer(torch.nn.Module):
+    """Sees every landmark at (64, 192) of 256 pixels but the circle, a metre to the right."""
+
+    CIRCLE_PX = (64.0, 64.0)
+
+    def __init__(self):
+        super().__init__()
+        self.looked_at = []
+
+    def forward(self, window, mark):
+        assert window.shape[-2:] == (256, 256) and mark.shape[1:] == (2, MARK_SIZE, MARK_SIZE)
+        self.looked_at.append((window, mark))
+        places = torch.tensor([64.0, 192.0, -32.0, 20.0, -20.0]).repeat(len(window), 39, 1)
+        places[:, CIRCLE, :2] = torch.tensor(self.CIRCLE_PX)
+        world = torch.tensor([1.0, 0.0, 0.0]).repeat(len(window), 39, 1)
+        return places, world, self.upright(window)
+
+    def upright(self, window):
+        return torch.ones(len(window))
+
+
+class Choosy(Seer):
+    """Takes a window for as upright as its top is bright."""
+
+    def upright(self, window):
+        return window[:, 0, :64].mean((1, 2))
+
+
+def nobody(size):
+    return torch.zeros(1, 2, size, size)
+
+
+@pytest.mark.parametrize("size", [64, 192, 256])
+def test_landmarks_are_crop_normalised_whatever_the_size(size):
+    window = torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2)
+    pose, _ = look(Seer(), torch.zeros(2, 3, size, size), torch.zeros(2, 2, 96, 96), *window)
+    wanted = torch.tensor([-0.5, 0.5, -0.25, 1.0, 0.0, 1.0, 0.0, 0.0])
+    torch.testing.assert_close(pose[1, 7], wanted, atol=1e-6, rtol=0)
+
+
+def test_the_second_look_is_at_the_body_and_turns_what_it_sees_back():
+    # hips at (-0.5, 0.5), the circle's radius 0.4: half a side of 0.5, up is the crop's right
+    middle, axes = next_window(torch.tensor([[-0.5, 0.5]]), torch.tensor([[-0.1, 0.5]]))
+    pose, upright = look(Seer(), torch.zeros(1, 3, 64, 64), nobody(32), middle, axes)
+    assert upright.tolist() == [1.0]
+    # (-0.5, 0.5) in the window: half a unit to its left is the crop's up, down is the crop's left
+    wanted = torch.tensor([-0.5 - 0.25, 0.5 - 0.25, -0.25 * 0.5, 1.0, 0.0, 0.0, 1.0, 0.0])
+    torch.testing.assert_close(pose[0, 7], wanted, atol=1e-5, rtol=0)
+
+
+class TestSearch:
+    """The body that is seen stands at (-0.5, 0.5) of each window; second looks are at it."""
+
+    def search(self, image):
+        seer = Choosy()
+        return look_at_pose(seer, image, torch.zeros(len(image), 2, 32, 32)), seer
+
+    def test_who_is_upright_for_certain_is_looked_at_twice(self):
+        _, seer = self.search(torch.ones(3, 3, 64, 64))
+        assert [len(window) for window, _ in seer.looked_at] == [3, 3]
+
+    def test_the_others_are_turned(self):
+        image = torch.ones(3, 3, 64, 64)
+        image[1] = 0.5
+        _, seer = self.search(image)
+        turned = [1] * (4 + SECOND_LOOKS)
+        assert [len(window) for window, _ in seer.looked_at] == [3, 3, *turned]
+
+    def test_the_most_upright_rotation_counts_for_each_crop(self):
+        image = torch.zeros(4, 3, 64, 64)
+        image[0, :, :, 44:] = 1  # its right is bright: turned by a quarter, that is the top
+        image[1, :, :20] = 1  # its top is
+        image[2, :, 44:] = 1  # its bottom is
+        image[3, :, :, :20] = 1  # its left is
+        pose, _ = self.search(image)
+        axes = torch.tensor([[0.0, 1, 0], [1.0, 0, 0], [-1.0, 0, 0], [0.0, -1, 0]])
+        torch.testing.assert_close(pose[:, 7, 5:], axes, atol=1e-6, rtol=0)
+
+    def test_a_second_look_that_is_not_upright_gives_way_to_the_other(self):
+        class Doubting(Choosy):
+            """Sees through whoever it took for the most upright at first."""
+
+            def upright(self, window):
+                return super().upright(window) * (0.1 if len(self.looked_at) == 7 else 1.0)
+
+        image = torch.zeros(1, 3, 64, 64)
+        image[:, :, :, 44:], image[:, :, :20] = 0.8, 0.9
+        pose = look_at_pose(Doubting(), image, nobody(32))
+        torch.testing.assert_close(pose[0, 7, 5:], torch.tensor([0.0, 1, 0]), atol=1e-6, rtol=0)
+
+
+class TestNextWindow:
+    def test_upright(self):
+        middle, axes = next_window(torch.tensor([[0.1, 0.2]]), torch.tensor([[0.1, -0.2]]))
+        torch.testing.assert_close(middle, torch.tensor([[0.1, 0.2]]))
+        torch.testing.assert_close(axes, 0.5 * torch.eye(2)[None])
+
+    @pytest.mark.parametrize("angle_rad", [0.5, 2.0, -3.0])
+    def test_a_turned_body_turns_it(self, angle_rad):
+        up = rotations(torch.tensor([angle_rad]))[0] @ torch.tensor([0.0, -0.4])
+        _, axes = next_window(torch.zeros(1, 2), up[None])
+        torch.testing.assert_close(axes[0], 0.5 * rotations(torch.tensor([angle_rad]))[0])
+
+    def test_it_never_looks_far_beyond_the_crop(self):
+        middle, axes = next_window(torch.tensor([[0.7, 1.5]]), torch.tensor([[0.7, -3.0]]))
+        assert middle.tolist() == [[0.0, 0.0]]
+        torch.testing.assert_close(axes, HALF_SIDE[1] * torch.eye(2)[None])
+        middle, axes = next_window(torch.tensor([[0.9, 0.0]]), torch.tensor([[0.9, -0.8]]))
+        assert middle[0, 0] == pytest.approx(HALF_SIDE[1] - 1.0)
+
+    def test_a_body_without_size_keeps_some_window(self):
+        _, axes = next_window(torch.zeros(1, 2), torch.zeros(1, 2))
+        torch.testing.assert_close(axes[0].det(), torch.tensor(HALF_SIDE[0] ** 2))
+
+
+def test_the_mark_is_cut_as_the_picture_is():
+    seer, marker = Seer(), torch.zeros(1, 2, 96, 96)
+    marker[:, 0, :48], marker[:, 1, 48:] = 1, 1  # the upper half is meant
+    middle, axes = torch.tensor([[0.0, -0.5]]), 0.5 * rotations(torch.tensor([math.pi / 2]))
+    look(seer, torch.ones(1, 3, 192, 192), marker, middle, axes)
+    _, mark = seer.looked_at[0]
+    assert (mark[0, 0, :, 1:-1] > 0.99).all()  # a window within that half
+    look(seer, torch.ones(1, 3, 192, 192), marker, torch.zeros(1, 2), 2 * axes)
+    _, mark = seer.looked_at[1]
+    # turned by a quarter, its x axis is the crop's y axis: whoever is meant is to the left
+    assert (mark[0, 0, :, : MARK_SIZE // 2 - 1] > 0.99).all()
+    assert (mark[0, 1, :, MARK_SIZE // 2 + 1 :] > 0.99).all()
+
+
+class TestNetwork:
+    def test_as_it_ships_it_says_what_the_original_says(self):
+        window = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            found = LandmarkNet.pretrained()(window, torch.rand(2, 2, MARK_SIZE, MARK_SIZE))
+            wanted = BlazePose.pretrained().find_landmarks(window)
+        for each, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(each, other)
+
+    def test_it_is_the_same_each_time(self):
+        first = LandmarkNet.pretrained().state_dict()
+        torch.rand(7)
+        for name, value in LandmarkNet.pretrained().state_dict().items():
+            assert torch.equal(value, first[name]), name
+
+    def test_the_mark_starts_silent_and_learns(self):
+        network, mark = LandmarkNet.pretrained(), torch.rand(1, 2, MARK_SIZE, MARK_SIZE)
+        window = torch.rand(1, 3, 256, 256)
+        places, _, _ = network(window, mark)
+        places.sum().backward()
+        assert network.mark[-1].weight.grad.any()
+        with torch.no_grad():
+            network.mark[-1].weight.normal_()
+            other, _, _ = network(window, 0 * mark)
+            marked, _, _ = network(window, mark)
+        assert not torch.equal(other, marked)
+
+
+class TestPhotograph:
+    """The astronaut, who sits and faces us."""
+
+    CROP = Crop((220.0, 380.0), 800.0, 192)
+
+    @torch.no_grad()
+    def look(self, angle_rad=0.0):
+        crop = replace(self.CROP, angle_rad=angle_rad)
+        image = picture_to_tensor(crop_picture(astronaut(), crop))
+        return look_at_pose(LandmarkNet.pretrained().eval(), image, nobody(96))[0]
+
+    def test_landmarks_are_in_the_crops_coordinates(self):
+        pose = self.look()
+        nose_px = norm_to_crop(pose[0, :2].numpy(), 192)
+        assert crop_to_full(self.CROP, nose_px) == pytest.approx([225, 130], abs=20)
+        assert (pose[[0, 11, 12], 3] > 0.9).all()
+        across_m = pose[11, 5:] - pose[12, 5:]  # her left shoulder is to our right
+        assert 0.2 < across_m[0] < 0.5 and across_m[0] > 3 * across_m[1].abs()
+
+    @pytest.mark.parametrize("angle_rad", [0.2, math.pi])
+    def test_a_turned_crop_turns_them_all(self, angle_rad):
+        plain, other = self.look(), self.look(angle_rad)
+        cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+        back, rows = torch.tensor([[cos, sin], [-sin, cos]]), [0, 11, 12]
+        assert (plain[rows, :2] @ back.T - other[rows, :2]).abs().max() < 0.1
+        shoulders = [each[11, 5:7] - each[12, 5:7] for each in (plain, other)]
+        assert (shoulders[0] @ back.T - shoulders[1]).abs().max() < 0.08

@@ -40,7 +40,14 @@ from dimr.train.recipes import (
     train_landmarks_photos,
     train_stage1_decoder,
 )
-from dimr.train.weights import LANDMARKS_FILE, load_landmarks, load_stage1, weights_folder
+from dimr.train.weights import (
+    LANDMARKS_FILE,
+    STAGE1_FILE,
+    load_landmarks,
+    load_stage1,
+    stage1_files,
+    weights_folder,
+)
 
 
 @pytest.fixture(scope="module")
@@ -373,3 +380,8 @@ class TestRecipes:
         network, card = load_landmarks(tmp_path, *body_and_atlas)
         assert not card and not (tmp_path / LANDMARKS_FILE).exists()
         assert not network.mark[-1].weight.any()
+
+    def test_landmarks_are_part_of_stage_1_where_they_are(self, tmp_path):
+        names = [path.name for path in stage1_files(weights_folder("open"))]
+        assert names == [STAGE1_FILE, LANDMARKS_FILE]
+        assert stage1_files(tmp_path) == [tmp_path / STAGE1_FILE]

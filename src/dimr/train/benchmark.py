@@ -25,10 +25,10 @@ from dimr.evaluate.tables import files_hash
 from dimr.surface.atlas import load_atlas
 from dimr.train.weights import (
     MODEL_FILE,
-    STAGE1_FILE,
     STAGE2_FILE,
     load_model,
     load_stages,
+    stage1_files,
     weights_folder,
 )
 
@@ -91,7 +91,7 @@ def load_real_model(
     return RealModel(
         recover_with(stage2, source, stage1.crop_size),
         bodies._replace(predicted=body),
-        files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE]),
+        files_hash([*stage1_files(folder), folder / STAGE2_FILE]),
         trained_on=(),
     )
 

@@ -43,7 +43,7 @@ from dimr.train.seen import (
     write_seen,
 )
 from dimr.train.stage2 import PictureSamples, regress_iuv, see_features
-from dimr.train.weights import STAGE1_FILE, load_stage1, new_stage2, save_stage2
+from dimr.train.weights import load_stage1, new_stage2, save_stage2, stage1_files
 
 KINDS = ("gt", "predicted")
 STUDY_FILE = "study.json"
@@ -263,7 +263,8 @@ class Study:
             card |= {"settings": asdict(settings), "budget": asdict(self.budget)}
             save_stage2(folder / "weights", model, row.size, self.body, self.atlas, card)
             assert self.run.stage1 is not None
-            shutil.copy(self.run.stage1 / STAGE1_FILE, folder / "weights")
+            for file in stage1_files(self.run.stage1):
+                shutil.copy(file, folder / "weights")
         return model.eval()
 
     def _best_state(self, name: str, seed: int) -> dict[str, Tensor]:

@@ -53,6 +53,12 @@ def weights_folder(name: str | Path) -> Path:
     return Path(name)
 
 
+def stage1_files(folder: Path) -> list[Path]:
+    """What stage 1 of a folder of weights consists of: its network and, if there, landmarks."""
+    landmarks = folder / LANDMARKS_FILE
+    return [folder / STAGE1_FILE, *([landmarks] if landmarks.is_file() else [])]
+
+
 def new_stage1_network(body: BodyModel, atlas: Atlas) -> CorrespondenceNet:
     """Pretrained encoder, fresh decoder."""
     table = surface_table(atlas, body.v_template.cpu().numpy())

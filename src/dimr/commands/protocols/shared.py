@@ -21,12 +21,12 @@ def about(protocol: str, weights: str, photos: Path | None, count: int) -> dict[
 
 
 def weights_hash(weights: str) -> str:
-    """sha256 over both stages' files."""
+    """sha256 over the files of both stages."""
     from dimr.evaluate.tables import files_hash
-    from dimr.train.weights import STAGE1_FILE, STAGE2_FILE, weights_folder
+    from dimr.train.weights import STAGE2_FILE, stage1_files, weights_folder
 
     folder = weights_folder(weights)
-    return files_hash([folder / STAGE1_FILE, folder / STAGE2_FILE])
+    return files_hash([*stage1_files(folder), folder / STAGE2_FILE])
 
 
 def chosen_subsets(given: list[str] | None, known: list[str]) -> list[str]:

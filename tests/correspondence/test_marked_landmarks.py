@@ -204,3 +204,18 @@ class TestPhotograph:
         assert (plain[rows, :2] @ back.T - other[rows, :2]).abs().max() < 0.1
         shoulders = [each[11, 5:7] - each[12, 5:7] for each in (plain, other)]
         assert (shoulders[0] @ back.T - shoulders[1]).abs().max() < 0.08
+
+
+def test_precision_is_the_networks_own_whatever_surrounds_it():
+    network = LandmarkNet.pretrained().eval()
+    window, mark = torch.rand(1, 3, 256, 256), torch.rand(1, 2, MARK_SIZE, MARK_SIZE)
+    with torch.no_grad():
+        single, around = network(window, mark), None
+        with torch.autocast("cpu", torch.bfloat16):
+            around = network(window, mark)
+        network.bf16 = True
+        half = network(window, mark)
+    for one, other, coarse in zip(single, around, half, strict=True):
+        assert one.dtype == other.dtype == coarse.dtype == torch.float32
+        torch.testing.assert_close(one, other)
+    assert not torch.allclose(single[0], half[0], atol=1e-3)

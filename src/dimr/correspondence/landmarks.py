@@ -50,11 +50,14 @@ HALF_SIDE = (0.25, 1.2)
 class LandmarkNet(nn.Module):
     """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
 
-    Initial weights are random; `pretrained` has those of the original network.
+    Initial weights are random; `pretrained` has those of the original network. `bf16` says in
+    which precision all behind the mark is computed, which has to be that of the training: the
+    metres are differences of large numbers, and in the other one some five centimetres off.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.bf16 = False
         encoder = BlazePoseEncoder()
         self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
         last = pointwise(MARK_WIDTH, MARK_WIDTH)
@@ -90,10 +93,12 @@ class LandmarkNet(nn.Module):
             features = self.stem(window.float().contiguous(memory_format=torch.channels_last))
             for stage in before:
                 features = stage(features)
-        features = features + self.mark(mark)
-        for stage in after:
-            features = stage(features)
-        return self.branch(self.top(features))
+        with torch.autocast(window.device.type, torch.bfloat16, enabled=self.bf16):
+            features = features + self.mark(mark)
+            for stage in after:
+                features = stage(features)
+            landmarks_px, world_m, upright = self.branch(self.top(features))
+        return landmarks_px.float(), world_m.float(), upright.float()
 
 
 def look_at_pose(

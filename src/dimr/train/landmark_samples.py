@@ -206,8 +206,7 @@ def mended(network: LandmarkNet, photos: list[JointPhoto]) -> list[JointPhoto]:
     poses = []
     for batch in DataLoader(samples, batch_size=32):
         image = pictures_to_tensor(batch["image"])
-        with torch.autocast(image.device.type, torch.bfloat16):
-            poses.append(look_at_pose(network, image, batch["marker"]).numpy())
+        poses.append(look_at_pose(network, image, batch["marker"]).numpy())
     found = []
     for photo, pose in zip(photos, np.concatenate(poses), strict=True):
         norm = crop_to_norm(photo.joints_px, len(load_picture(photo.path)))

@@ -67,7 +67,7 @@ class LandmarkTask:
         if photos is not None:
             self.validation.append(("photo_", photos))
         self.pretrained_rate = pretrained_rate
-        self.bf16 = bf16
+        network.bf16 = bf16
         for frozen in (network.stem, *network.stages[:2]):
             frozen.requires_grad_(False)
 
@@ -92,10 +92,9 @@ class LandmarkTask:
         windows = [first_window(batch), rough_window(batch)]
         middle, axes, right = (torch.cat(each) for each in zip(*windows, strict=True))
         twice = {name: torch.cat([value, value]) for name, value in batch.items()}
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
-            pose, upright = look(
-                self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
-            )
+        pose, upright = look(
+            self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
+        )
         known = (twice["weight_2d"][:, CIRCLE] > 0).float()
         told = functional.binary_cross_entropy(upright.clamp(1e-6, 1 - 1e-6), right, known)
         twice["weight_2d"] = twice["weight_2d"] * right[:, None]  # of the others nothing is asked
@@ -111,8 +110,7 @@ class LandmarkTask:
             sums: dict[str, list[Tensor]] = {}
             for batch in DataLoader(samples, batch_size=32):
                 image = pictures_to_tensor(batch["image"])
-                with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
-                    pose = look_at_pose(model, image, batch["marker"].float())
+                pose = look_at_pose(model, image, batch["marker"].float())
                 limbs = torch.from_numpy(LANDMARKS)
                 gap = (pose[..., :2] - batch["places"][..., :2]).norm(dim=-1)[:, limbs]
                 known = batch["weight_2d"][:, limbs] > 0

@@ -19,7 +19,6 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from dimr.body import landmarks as body_landmarks
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
@@ -29,7 +28,7 @@ from dimr.predict import Model, load
 from dimr.surface.iuv import part_seen
 from dimr.types import Iuv, Regression
 
-MODULES = (solve, terms, landmarks, body_landmarks)
+MODULES = (solve, terms, landmarks)
 """Where the constants of refinement are."""
 
 

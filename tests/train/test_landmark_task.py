@@ -1,10 +1,9 @@
 import math
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import STANDING_PX
+from tiny import STANDING_PX, write_lspet
 
 from dimr.correspondence.landmarks import LandmarkNet
 from dimr.data.synthetic.people import SyntheticPeople
@@ -64,15 +63,8 @@ def drawn(body_and_atlas):
 @pytest.fixture
 def lspet(tmp_path):
     folder = tmp_path / "lspet"
-    (folder / "images").mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    ids = np.array([20, 21, 22, 23])  # the second is for validation, the third is kept back
-    for number in ids:
-        picture = cv2.resize(rng.integers(0, 255, (12, 12, 3), np.uint8), (192, 192))
-        cv2.imwrite(str(folder / "images" / f"im{number:05d}.jpg"), picture)
-    joints = np.repeat(STANDING_PX[None], 4, 0)
-    joints[0, 0] = np.nan
-    np.savez(folder / "joints.npz", ids=ids, joints=joints)
+    # the second is for validation, the third is kept back
+    write_lspet(folder, (20, 21, 22, 23), unknown=0)
     return folder
 
 

@@ -1,8 +1,7 @@
-import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import STANDING_PX
+from tiny import STANDING_PX, write_lspet
 
 from dimr.body.keypoints import LSP14_NAMES
 from dimr.evaluate.photos import joint_photos
@@ -31,15 +30,7 @@ class Rows(torch.utils.data.Dataset):
 
 @pytest.fixture
 def lspet(tmp_path):
-    (tmp_path / "images").mkdir()
-    rng = np.random.default_rng(0)
-    ids = np.array([20, 21, 22])  # the second is for validation
-    for number in ids:
-        picture = cv2.resize(rng.integers(0, 255, (12, 12, 3), np.uint8), (192, 192))
-        cv2.imwrite(str(tmp_path / "images" / f"im{number:05d}.jpg"), picture)
-    joints = np.repeat(STANDING_PX[None], 3, 0)
-    joints[2, 0] = np.nan
-    np.savez(tmp_path / "joints.npz", ids=ids, joints=joints)
+    write_lspet(tmp_path, (20, 21, 22), unknown=2)  # the second is for validation
     return tmp_path
 
 

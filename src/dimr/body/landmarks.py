@@ -58,9 +58,6 @@ ALL_ON_BODY: dict[int, Offset] = {
 }
 """Those, then eyes, mouth, little fingers, thumbs and heels."""
 
-VISIBILITY_POWER = 4.0
-"""A landmark counts with its visibility to this power."""
-
 
 def offsets_of(
     table: Mapping[int, Offset] = ON_BODY,

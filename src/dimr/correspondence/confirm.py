@@ -10,7 +10,6 @@ body, give the next window's place, size and rotation. People who lie or stand o
 found by turning the first window.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from dimr.correspondence.landmarks import WINDOW_MARGIN
+from dimr.correspondence.landmarks import TURNS_RAD, WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import (
@@ -30,7 +29,6 @@ from dimr.image.crop import (
 from dimr.types import Crop, Detection
 
 GREY = 0.5
-TURNS_RAD = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 CERTAIN = 0.97
 """Presence below which somebody who is seen in a window that was turned is nobody."""
 MAYBE_PRESENT = 0.2

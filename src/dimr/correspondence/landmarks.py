@@ -181,17 +181,17 @@ def look(
 
     mark = functional.avg_pool2d(window(marker, 2 * MARK_SIZE), 2)
     landmarks_px, world_m, upright = network(window(image, LANDMARK_SIZE), mark)
-    place = landmarks_px[..., :3].float() * (2 / LANDMARK_SIZE)
+    place = landmarks_px[..., :3] * (2 / LANDMARK_SIZE)
     place = place - place.new_tensor([1.0, 1.0, 0.0])
     half = axes[:, :, 0].norm(dim=1)[:, None, None]
     pose = torch.cat(
         [
             middle[:, None] + place[..., :2] @ axes.mT,
             place[..., 2:] * half,
-            landmarks_px[..., 3:].float().sigmoid(),
-            world_m[..., :2].float() @ (axes / half).mT,
-            world_m[..., 2:].float(),
+            landmarks_px[..., 3:].sigmoid(),
+            world_m[..., :2] @ (axes / half).mT,
+            world_m[..., 2:],
         ],
         dim=-1,
     )
-    return pose, upright.float()
+    return pose, upright

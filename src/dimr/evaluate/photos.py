@@ -51,6 +51,11 @@ class JointPhoto(NamedTuple):
     head_px: Float[np.ndarray, "2 2"]
     """Neck and top of the head, which no measure counts."""
 
+    @property
+    def number(self) -> int:
+        """Of the photograph in its data set."""
+        return int(self.path.stem.removeprefix("im"))
+
 
 class JointScore(NamedTuple):
     """Of one crop."""
@@ -129,7 +134,7 @@ def score_joints(
     labelled = _labelled(photo.joints_px)
     hidden = np.zeros(len(labelled), bool)
     if cutouts is not None:
-        rng = np.random.default_rng(int(photo.path.stem.removeprefix("im")))
+        rng = np.random.default_rng(photo.number)
         picture, hidden = hide_joints(picture, photo.joints_px, cutouts, rng)
     people = predict(picture).people
     if not people:

@@ -10,12 +10,14 @@ landmarks weakly in three, relative to their own mean.
 from jaxtyping import Float
 from torch import Tensor
 
-from dimr.body.landmarks import ON_BODY, VISIBILITY_POWER, offsets_of
+from dimr.body.landmarks import ON_BODY, offsets_of
 from dimr.body.model import BodyModel
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.fit.geometry import bone_points
 from dimr.fit.terms import Term
 
+VISIBILITY_POWER = 4.0
+"""A landmark counts with its visibility to this power."""
 PLACE_NOISE = 0.05
 """Standard deviation of places, crop-normalised (4.8 px of 192): the median error of what is seen
 of synthetic people is 0.03 to 0.05 m, and as much crop-normalised."""

@@ -8,11 +8,12 @@ paper.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import KDTree
 from torch import Tensor, nn
 
 from dimr.body.camera import project_weak
@@ -32,23 +33,56 @@ GAP_SCALE = 5.0
 """Gaps of a tenth (of half the crop, of a metre) become inputs of ordinary size."""
 LARGEST_GAP = 2.0
 """After scaling: whatever is further off is somebody else's or a mistake."""
+ANCHORS, GROUPS = 16, 4
+"""Points of each part's surface, and groups of neighbours among them that are heard as one."""
+SURE_PIXELS = 4.0
+"""An anchor that so many pixels show counts in full."""
+SHARPNESS = 50.0
+"""Gaps of a fiftieth of half the crop (two pixels of 192) become inputs of ordinary size; larger
+ones grow with their logarithm."""
 
 
-class LandmarkGap(nn.Module):
-    """Gaps between landmarks and joints -> something to add to the regressor's hidden layer.
+class Gap(nn.Module):
+    """Gaps between the pose so far and what was seen -> something to add to the hidden layer.
 
     Starts at zero, so that a head without it goes on as it was.
 
     Args:
-        hidden: width of that layer.
+        gaps: how many numbers they are.
+        hidden: width of the regressor's hidden layer.
+    """
+
+    def __init__(self, gaps: int, hidden: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(gaps, hidden, bias=False)
+        nn.init.zeros_(self.enter.weight)
+
+    def gaps(
+        self,
+        seen: Any,
+        rotmats: Float[Tensor, "B 24 3 3"],
+        betas: Float[Tensor, "B 10"],
+        camera: Float[Tensor, "B 3"],
+    ) -> Tensor:
+        """Of what was seen, to a pose."""
+        raise NotImplementedError
+
+    def forward(self, seen: Any, *pose: Tensor) -> Float[Tensor, "B H"]:
+        """No gradient reaches the pose: each step learns from the loss of the last alone."""
+        return self.enter(self.gaps(seen, *pose).flatten(1))
+
+
+class LandmarkGap(Gap):
+    """Gaps between landmarks and joints.
+
+    Args:
+        hidden: width of the regressor's hidden layer.
         joints_of: the body's.
     """
 
     def __init__(self, hidden: int, joints_of: JointsOf) -> None:
-        super().__init__()
+        super().__init__(6 * len(LANDMARK_OF_JOINT), hidden)
         self.joints_of = joints_of
-        self.enter = nn.Linear(6 * len(LANDMARK_OF_JOINT), hidden, bias=False)
-        nn.init.zeros_(self.enter.weight)
 
     @torch.no_grad()
     def gaps(
@@ -68,25 +102,6 @@ class LandmarkGap(nn.Module):
         gap = torch.cat([seen[..., :2] - projected[:, own], seen[..., 5:] - relative[:, own]], -1)
         gap = (GAP_SCALE * gap).clamp(-LARGEST_GAP, LARGEST_GAP)
         return torch.cat([visible * gap, visible], dim=-1)
-
-    def forward(
-        self,
-        pose: Float[Tensor, "B 39 8"],
-        rotmats: Float[Tensor, "B 24 3 3"],
-        betas: Float[Tensor, "B 10"],
-        camera: Float[Tensor, "B 3"],
-    ) -> Float[Tensor, "B H"]:
-        """No gradient reaches the pose: each step learns from the loss of the last alone."""
-        return self.enter(self.gaps(pose, rotmats, betas, camera).flatten(1))
-
-
-ANCHORS, GROUPS = 16, 4
-"""Points of each part's surface, and groups of neighbours among them that are heard as one."""
-SURE_PIXELS = 4.0
-"""An anchor that so many pixels show counts in full."""
-SHARPNESS = 50.0
-"""Gaps of a fiftieth of half the crop (two pixels of 192) become inputs of ordinary size; larger
-ones grow with their logarithm."""
 
 
 class Surface(NamedTuple):
@@ -117,10 +132,10 @@ def surface_of(
             continue
         points = positions_m[tuple(texels.T)]
         chosen = points[_spread(points, ANCHORS)]
-        anchor_of_texel[tuple(texels.T)] = sum(map(len, places)) + _nearest(points, chosen)
-        group_of_anchor.append(GROUPS * part + _nearest(chosen, chosen[:GROUPS]))
+        anchor_of_texel[tuple(texels.T)] = sum(map(len, places)) + KDTree(chosen).query(points)[1]
+        group_of_anchor.append(GROUPS * part + KDTree(chosen[:GROUPS]).query(chosen)[1])
         places.append(chosen)
-    vertices = _nearest(np.concatenate(places), template)
+    vertices = np.asarray(KDTree(template).query(np.concatenate(places))[1])
 
     def points_of(rotmats: Tensor, betas: Tensor) -> Tensor:
         return body.points(rotmats, betas, vertices)
@@ -139,19 +154,11 @@ def _spread(points: Float[np.ndarray, "N 3"], count: int) -> Int[np.ndarray, "n"
     return np.array(chosen)
 
 
-def _nearest(
-    points: Float[np.ndarray, "N 3"], others: Float[np.ndarray, "M 3"]
-) -> Int[np.ndarray, "N"]:
-    return np.array([np.linalg.norm(others - each, axis=1).argmin() for each in points])
-
-
-class SurfaceGap(nn.Module):
-    """Gaps between pixels and points of the surface -> something to add to the hidden layer.
-
-    Starts at zero, so that a head without it goes on as it was.
+class SurfaceGap(Gap):
+    """Gaps between pixels and points of the surface.
 
     Args:
-        hidden: width of that layer.
+        hidden: width of the regressor's hidden layer.
         surface: the body's.
     """
 
@@ -159,16 +166,13 @@ class SurfaceGap(nn.Module):
     group_share: Tensor
 
     def __init__(self, hidden: int, surface: Surface) -> None:
-        super().__init__()
+        share = nn.functional.one_hot(torch.from_numpy(surface.group_of_anchor)).float()
+        super().__init__(3 * share.shape[1], hidden)
         self.points_of = surface.points_of
         self.register_buffer(
             "anchor_of_texel", torch.from_numpy(surface.anchor_of_texel), persistent=False
         )
-        group = torch.from_numpy(surface.group_of_anchor)
-        share = nn.functional.one_hot(group).float()
         self.register_buffer("group_share", share, persistent=False)
-        self.enter = nn.Linear(3 * share.shape[1], hidden, bias=False)
-        nn.init.zeros_(self.enter.weight)
 
     @torch.no_grad()
     def observe(
@@ -206,13 +210,3 @@ class SurfaceGap(nn.Module):
         gap = torch.asinh(SHARPNESS * gap)
         share = weight / self.group_share.sum(0).clamp(min=1)  # a small atlas has fewer groups
         return torch.cat([gap.mT, share[..., None]], dim=2)
-
-    def forward(
-        self,
-        seen: tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]],
-        rotmats: Float[Tensor, "B 24 3 3"],
-        betas: Float[Tensor, "B 10"],
-        camera: Float[Tensor, "B 3"],
-    ) -> Float[Tensor, "B H"]:
-        """No gradient reaches the pose, as in `LandmarkGap`."""
-        return self.enter(self.gaps(seen, rotmats, betas, camera).flatten(1))

@@ -41,15 +41,9 @@ def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dic
         assert run.lspet is not None
         occluders = run.occluders and run.occluders / "train"
         photos = mended(network, joint_photos(run.lspet, validation=False))
-        numbers = [int(photo.path.stem.removeprefix("im")) % EVERY for photo in photos]
-        for_training = [
-            each for each, number in zip(photos, numbers, strict=True) if number != KEPT_BACK
-        ]
-        kept_back = LabelledPeople(
-            [each for each, number in zip(photos, numbers, strict=True) if number == KEPT_BACK],
-            [],
-            augmented=False,
-        )
+        for_training = [photo for photo in photos if photo.number % EVERY != KEPT_BACK]
+        others = [photo for photo in photos if photo.number % EVERY == KEPT_BACK]
+        kept_back = LabelledPeople(others, [], augmented=False)
         cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
         samples = Alternating(samples, LabelledPeople(for_training, cutouts, run.seed))
         about["data"] += f"; photographs of LSP-Extended: {len(for_training)}"

@@ -17,15 +17,15 @@ from dimr.body.landmarks import ALL_ON_BODY
 from dimr.body.model import BodyModel
 from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.correspondence.network import MARKER_CHANNELS
-from dimr.data.occlusion import Cutout, occlude
+from dimr.data.occlusion import Cutout
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS, NUM_LANDMARKS
-from dimr.evaluate.photos import PASTING, JointPhoto
+from dimr.evaluate.photos import JointPhoto
 from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_to_norm, pictures_to_tensor
 from dimr.image.load import load_picture
 from dimr.train.landmark_errors import landmark_places
 from dimr.train.markers import rough_markers
-from dimr.train.photos import LANDMARKS, MIRROR, labels_mask, mend_sides
+from dimr.train.photos import LANDMARKS, MIRROR, behind_things, labels_mask, mend_sides
 
 PLACED = np.array(list(ALL_ON_BODY))
 """Landmarks whose places on the body are known."""
@@ -151,9 +151,7 @@ class LabelledPeople(Dataset):
         everything = np.concatenate([joints_px, head_px])
         mask = labels_mask(everything, side, rng)
         if self.augmented and self.cutouts and rng.random() < BEHIND:
-            picture, pasted = occlude(picture, self.cutouts, rng, PASTING)
-            if (mask & ~pasted).sum() > 0.2 * mask.sum():
-                mask = mask & ~pasted
+            picture, mask = behind_things(picture, mask, self.cutouts, rng)
         visible = mask[::CORRESPONDENCE_STRIDE, ::CORRESPONDENCE_STRIDE]
         marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
         if rng.random() >= UNMARKED:
@@ -203,13 +201,14 @@ def mended(network: LandmarkNet, photos: list[JointPhoto]) -> list[JointPhoto]:
     """Photographs with left and right exchanged where landmarks that are sure say so."""
     network = network.eval()
     samples = LabelledPeople(photos, [], augmented=False)
-    poses = []
+    poses, side = [], 0
     for batch in DataLoader(samples, batch_size=32):
         image = pictures_to_tensor(batch["image"])
         poses.append(look_at_pose(network, image, batch["marker"]).numpy())
+        side = image.shape[-1]
     found = []
     for photo, pose in zip(photos, np.concatenate(poses), strict=True):
-        norm = crop_to_norm(photo.joints_px, len(load_picture(photo.path)))
+        norm = crop_to_norm(photo.joints_px, side)
         same = np.array_equal(mend_sides(norm, pose), norm, equal_nan=True)
         found.append(photo if same else photo._replace(joints_px=photo.joints_px[MIRROR]))
     return found

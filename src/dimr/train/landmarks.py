@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.correspondence.landmarks import (
+    MARKED_LEVEL,
     LandmarkNet,
     look,
     look_at_pose,
@@ -21,6 +22,7 @@ from dimr.correspondence.landmarks import (
     rotations,
 )
 from dimr.encoder.blazepose import CIRCLE, HIPS
+from dimr.evaluate.photos import BOX_SHARE, PCK_SHARE
 from dimr.image.crop import pictures_to_tensor
 from dimr.train.landmark_samples import DrawnPeople, LabelledPeople
 from dimr.train.loop import StepLoss
@@ -68,7 +70,7 @@ class LandmarkTask:
             self.validation.append(("photo_", photos))
         self.pretrained_rate = pretrained_rate
         network.bf16 = bf16
-        for frozen in (network.stem, *network.stages[:2]):
+        for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1]):
             frozen.requires_grad_(False)
 
     def samples(self) -> Dataset:
@@ -114,7 +116,7 @@ class LandmarkTask:
                 limbs = torch.from_numpy(LANDMARKS)
                 gap = (pose[..., :2] - batch["places"][..., :2]).norm(dim=-1)[:, limbs]
                 known = batch["weight_2d"][:, limbs] > 0
-                right = gap < 0.1 * 2 / 1.3  # as `dimr.evaluate.photos` tells it
+                right = gap < 2 * PCK_SHARE * BOX_SHARE  # of the crop, which is 2 wide
                 sums.setdefault("place", []).append(gap.clamp(max=1)[known])
                 sums.setdefault("pck", []).append(right[known].float())
                 if not prefix:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
@@ -48,6 +48,8 @@ LANDMARKS = np.array([LIMB_LANDMARKS[LIMB_JOINTS.index(joint)] for joint in LIMB
 """Of BlazePose, in the order of LSP's limb joints."""
 WEIGHT_2D = 2.0
 """Of a labelled joint, against 1 of a synthetic one; those are twice as many."""
+LEAST_LEFT = 0.2
+"""Of somebody's mask; things that hide more hide them from the mark alone."""
 TRUNK = (2, 3, 9, 8)
 """Hips and shoulders, around."""
 
@@ -78,6 +80,18 @@ def labels_mask(
         x, y, width, height = cv2.boundingRect(mask)
         mask[y : y + height, x : x + width] = 1
     return mask > 0
+
+
+def behind_things(
+    picture: UInt8[np.ndarray, "S S 3"],
+    mask: Bool[np.ndarray, "S S"],
+    cutouts: list[Cutout],
+    rng: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "S S 3"], Bool[np.ndarray, "S S"]]:
+    """Somebody with things pasted, and what is left of their mask unless it is too little."""
+    picture, pasted = occlude(picture, cutouts, rng, PASTING)
+    left = mask & ~pasted
+    return picture, left if left.sum() > LEAST_LEFT * mask.sum() else mask
 
 
 def mend_sides(
@@ -137,9 +151,7 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
     joints_px = np.concatenate([photo.joints_px, photo.head_px])
     mask = labels_mask(joints_px, len(picture), rng)
     if number % VIEWS and cutouts:
-        picture, pasted = occlude(picture, cutouts, rng, PASTING)
-        if (mask & ~pasted).sum() > 0.2 * mask.sum():
-            mask = mask & ~pasted
+        picture, mask = behind_things(picture, mask, cutouts, rng)
     detection = mask_to_detection(1.0, mask)
     if stage1.confirmer is not None:
         window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin)

@@ -235,10 +235,6 @@ class Stage2Task:
         learnt = [p for p in self.model.parameters() if p.requires_grad]
         return [{"params": learnt, "lr": learning_rate}]
 
-    def landmark_places(self, batch: dict[str, Tensor]) -> Tensor:
-        """Where the landmarks of a batch's people are; see `dimr.train.landmark_errors`."""
-        return landmark_places(self.body, batch["rotmats"], batch["betas"], batch["joints_norm"])
-
     def regress(
         self, model: Dimr, batch: dict[str, Tensor], predicted: Tensor, prefix: str = ""
     ) -> Regression:
@@ -301,7 +297,10 @@ class GeometryTask(Stage2Task):
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
         """With landmarks, mostly."""
         if self.errors is not None and torch.rand(()) < HEARD:
-            batch = batch | {"pose": self.errors.pose_at(self.landmark_places(batch))}
+            places = landmark_places(
+                self.body, batch["rotmats"], batch["betas"], batch["joints_norm"]
+            )
+            batch = batch | {"pose": self.errors.pose_at(places)}
         return super().loss(batch, step)
 
     def regress(

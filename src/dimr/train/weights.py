@@ -80,7 +80,7 @@ def new_stage2(
         size,
         positions_m,
         joints_of=body.joints,
-        surface=surface_of(body, parts, positions_m),
+        surface=surface_of(body, parts, positions_m) if size.surface else None,
     )
 
 
@@ -148,12 +148,12 @@ def load_landmarks(
     folder: Path | None, body: BodyModel, atlas: Atlas
 ) -> tuple[LandmarkNet, dict[str, Any]]:
     """The landmark network of a folder of weights and its card; else the original one."""
-    network = LandmarkNet.pretrained()
     if folder is None or not (folder / LANDMARKS_FILE).is_file():
-        return network, {}
+        return LandmarkNet.pretrained(), {}
     path = folder / LANDMARKS_FILE
     state, card = load_weights(path)
     check_card(card, path, stage="landmarks", **belongings(body, atlas))
+    network = LandmarkNet()
     _load_state(network, state, path)
     network.bf16 = card.get("bf16", False)
     return network, card

@@ -261,13 +261,12 @@ def test_outliers_and_noise_by_hand():
     points = geometry.Points(torch.zeros(4, 24, 3), torch.zeros(4, 24, 3, 10), torch.zeros(4, 24))
     labels = terms.weights_of(residual, terms.Term(points, residual, trust, 0.02, "label"))
     inlying = trust / (0.02 * torch.tensor([1 + 1 / 16] * 3 + [17.0])) ** 2
-    assert terms.LEAST_NOISE == 0.02
     assert torch.allclose(labels, inlying)
     measured = terms.weights_of(residual, terms.Term(points, residual, trust, 0.02, "pixel"))
     assert torch.allclose(measured, inlying * (0.02 / 0.03) ** 3)
     landmarks = terms.weights_of(residual, terms.Term(points, residual, trust, 0.06, "landmark"))
     square = torch.tensor([0.03, 0.03, 0.03, 0.48]) ** 2 / 0.24**2  # no median: 4 x 0.06
-    assert torch.allclose(landmarks, trust / (0.06 * (1 + square)) ** 2)
+    assert torch.allclose(landmarks, trust / (0.06 * (1 + trust * square)) ** 2)
     exact = terms.weights_of(residual * 0, terms.Term(points, residual, trust, 0.02, "pixel"))
     assert torch.allclose(exact, trust / 0.02**2)
 

@@ -11,13 +11,17 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.landmarks import ON_BODY
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.correspondence.landmarks import POSE_VALUES
 from dimr.evaluate.errors import mpjpe_mm
 from dimr.fit import fit_to_iuv, geometry, solve
-from dimr.fit.landmarks import landmark_terms
+from dimr.fit.landmarks import PLACE_NOISE, SPREAD_SHARE, WORLD_NOISE, landmark_terms
+from dimr.fit.terms import OUTLIER, weights_of
 from dimr.types import Iuv, Regression
 
 SIZE = 96
 L_WRIST = 15
+SURE, UNSURE = 0.01, 1e6
+"""Spreads, in half crops and metres."""
 
 
 class Known(NamedTuple):
@@ -61,10 +65,10 @@ def landmarks_of(body: BodyModel, person: Regression) -> torch.Tensor:
             joints_m[k] + turns[k] @ (rest_m[j] - rest_m[k] + torch.tensor(offset_cm) / 100)
         )
     place_m = torch.stack(places_m)
-    landmarks, rows = torch.zeros(39, 8), list(ON_BODY)
+    landmarks, rows = torch.zeros(39, POSE_VALUES), list(ON_BODY)
     landmarks[rows, :2] = project_weak(place_m[None], person.camera)[0]
-    landmarks[rows, 3] = 1
-    landmarks[rows, 5:] = place_m + torch.tensor([0.3, -0.2, 5.0])  # their origin is unknown
+    landmarks[:, 3], landmarks[:, 8:] = 1, SURE
+    landmarks[rows, 5:8] = place_m + torch.tensor([0.3, -0.2, 5.0])  # their origin is unknown
     return landmarks
 
 
@@ -118,16 +122,32 @@ def test_a_wrong_body_returns_towards_the_truth(known, open_body, open_atlas):
     assert error_mm(open_body, still, known.truth) < 1
 
 
-def test_what_is_hidden_has_no_say(known, open_body, open_atlas):
+def test_a_landmark_counts_as_far_as_it_is_seen_and_sure(known, open_body):
+    landmarks = known.landmarks.clone()
+    landmarks[L_WRIST, 8:] = torch.tensor([PLACE_NOISE, 2 * WORLD_NOISE]) / SPREAD_SHARE
+    landmarks[L_WRIST, 3] = 0.5
+    row = list(ON_BODY).index(L_WRIST)
+    in_crop, in_metres = landmark_terms(landmarks, open_body)
+    assert float(in_crop.trust[row]) == pytest.approx(1 / 8)
+    assert float(in_metres.trust[row]) == pytest.approx(1 / 20)
+    # whoever is unsure is an outlier later
+    residual = torch.full((len(ON_BODY), 2), 0.3)
+    weight = weights_of(residual, in_crop)
+    outlying = 2 * (0.3 / (OUTLIER * PLACE_NOISE)) ** 2
+    wanted = (1 / 8) / (PLACE_NOISE * (1 + (1 / 8) * outlying)) ** 2
+    assert float(weight[row]) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_what_nobody_can_be_sure_of_has_no_say(known, open_body, open_atlas):
     iuv = unlabelled(mask_around(known.landmarks))
     answers = []
     for place in (0.3, 40.0):
         landmarks = known.landmarks.clone()
-        landmarks[L_WRIST, :2], landmarks[L_WRIST, 3] = place, 0
+        landmarks[L_WRIST, :2], landmarks[L_WRIST, 8:] = place, UNSURE
         answers.append(fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=landmarks))
     assert torch.allclose(answers[0].rotmats, answers[1].rotmats, atol=1e-5)
     landmarks = known.landmarks.clone()
-    landmarks[:, 3] = 0
+    landmarks[:, 8:] = 1e30
     none = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, landmarks=landmarks)
     assert none is known.wrong
 
@@ -144,8 +164,8 @@ def test_the_table_is_symmetric():
 @pytest.mark.parametrize(
     ("landmarks", "message"),
     [
-        (torch.zeros(33, 8), "landmarks: got 33, want 39"),
-        (torch.full((39, 8), torch.nan), "landmarks: got numbers that are not finite"),
+        (torch.zeros(33, 10), "landmarks: got 33, want 39"),
+        (torch.full((39, 10), torch.nan), "landmarks: got numbers that are not finite"),
     ],
 )
 def test_refusals(known, open_body, open_atlas, landmarks, message):

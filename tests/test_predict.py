@@ -65,7 +65,7 @@ class KnownPerson:
         )
 
 
-POSE = torch.zeros(1, 39, 8)
+POSE = torch.zeros(1, 39, 10)
 
 
 class PerfectStage1(Stage1):

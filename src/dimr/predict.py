@@ -109,7 +109,7 @@ class Model:
         self,
         regression: Regression,
         iuv: Iuv,
-        landmarks: Float[Tensor, "39 8"] | None = None,
+        landmarks: Float[Tensor, "39 10"] | None = None,
     ) -> Regression:
         """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`."""
         return fit_to_iuv(regression, iuv, self.body, self.atlas, landmarks=landmarks)

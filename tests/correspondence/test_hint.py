@@ -6,8 +6,8 @@ from dimr.correspondence.hint import LIMBS, THICKNESS, PoseHint, stick_figure
 class TestStickFigure:
     @staticmethod
     def pose_with(limb, start, end, seen=(1.0, 1.0)):
-        """(1, 39, 8): one limb seen; a trunk of length 0.5 gives the scale."""
-        pose = torch.zeros(1, 39, 8)
+        """(1, 39, 10): one limb seen; a trunk of length 0.5 gives the scale."""
+        pose = torch.zeros(1, 39, 10)
         pose[0, [11, 12], 1] = -0.25
         pose[0, [23, 24], 1] = 0.25
         for landmark, place, visible in zip(LIMBS[limb], (start, end), seen, strict=True):
@@ -34,13 +34,13 @@ class TestStickFigure:
         torch.testing.assert_close(along[2, 3] / near[2, 3], torch.tensor(1.0))
 
     def test_unseen_limbs_and_points_on_one_spot_leave_zeros(self):
-        assert not stick_figure(torch.zeros(1, 39, 8), (8, 8)).any()
+        assert not stick_figure(torch.zeros(1, 39, 10), (8, 8)).any()
 
 
 class TestHint:
     def test_starts_silent_and_learns(self):
         hint = PoseHint(16, 8)
-        tokens, maps = hint(torch.rand(2, 39, 8), (6, 6))
+        tokens, maps = hint(torch.rand(2, 39, 10), (6, 6))
         assert tokens.shape == (2, 16, 1, 1) and maps.shape == (2, 8, 6, 6)
         assert not tokens.any() and not maps.any()
         (tokens.sum() + maps.sum()).backward()
@@ -51,7 +51,7 @@ class TestHint:
         for layer in (hint.to_tokens, hint.limbs):
             torch.nn.init.ones_(layer.weight)
             torch.nn.init.ones_(layer.bias)
-        pose = torch.rand(2, 39, 8)
+        pose = torch.rand(2, 39, 10)
         pose[1] = 0
         tokens, maps = hint(pose, (6, 6))
         assert tokens[0].any() and maps[0].any()

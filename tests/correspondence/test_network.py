@@ -48,7 +48,7 @@ def test_either_mark_changes_the_answer(network, channel):
 
 
 def test_every_parameter_learns(network):
-    image, pose = torch.rand(1, 3, 128, 128), torch.rand(1, 39, 8)
+    image, pose = torch.rand(1, 3, 128, 128), torch.rand(1, 39, 10)
     first = network(image, torch.rand(1, 2, 64, 64), pose)
     sum(maps.square().sum() for maps in first).backward()
     unused = {

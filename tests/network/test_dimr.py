@@ -50,7 +50,7 @@ def test_picture_joins_without_changing_the_function(model, toy_batch):
 
 def pose_on(mask):
     """Landmarks that all lie on the last visible pixel of each crop."""
-    pose = torch.rand(len(mask), 39, 8)
+    pose = torch.rand(len(mask), 39, 10)
     pose[..., 3] = 0.9
     for crop, own in zip(mask, pose, strict=True):
         if crop.any():

@@ -13,6 +13,7 @@ from dimr.network.feedback import (
     LANDMARK_OF_JOINT,
     LARGEST_GAP,
     SHARPNESS,
+    SURE,
     SURE_PIXELS,
     LandmarkGap,
     Surface,
@@ -45,38 +46,41 @@ def state(batch=2):
 def agreeing_pose(rotmats, betas, camera):
     """Landmarks that lie exactly where the joints are."""
     joints = joints_of(rotmats, betas)
-    pose = torch.zeros(len(rotmats), 39, 8)
+    pose = torch.zeros(len(rotmats), 39, 10)
     pose[:, SEEN, :2] = project_weak(joints, camera)[:, OWN]
     pose[:, SEEN, 3] = 1
-    pose[:, SEEN, 5:] = (joints - joints[:, HIPS].mean(1, keepdim=True))[:, OWN]
+    pose[:, SEEN, 5:8] = (joints - joints[:, HIPS].mean(1, keepdim=True))[:, OWN]
     return pose
 
 
 class TestGaps:
     def test_none_where_landmarks_agree(self):
         gaps = LandmarkGap(4, joints_of).gaps(agreeing_pose(*state()), *state())
-        torch.testing.assert_close(gaps[..., :5], torch.zeros(2, len(OWN), 5), atol=1e-5, rtol=0)
-        assert (gaps[..., 5] == 1).all()
+        sure, nothing = [5, 11, 12], [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+        torch.testing.assert_close(
+            gaps[..., nothing], torch.zeros(2, len(OWN), 10), atol=1e-5, rtol=0
+        )
+        assert (gaps[..., sure] == 1).all()  # a spread of zero is certain
 
     def test_one_by_hand(self):
         pose = agreeing_pose(*state())
         pose[1, LANDMARK_OF_JOINT[18], :2] += torch.tensor([0.1, -0.2])
-        pose[1, LANDMARK_OF_JOINT[18], 3] = 0.5
+        pose[1, LANDMARK_OF_JOINT[18], [3, 8]] = torch.tensor([0.25, SURE[0]])
         gaps = LandmarkGap(4, joints_of).gaps(pose, *state())
-        wanted = 0.5 * torch.tensor([GAP_SCALE * 0.1, -GAP_SCALE * 0.2, 0, 0, 0, 1])
+        gap = GAP_SCALE * torch.tensor([0.1, -0.2, 0, 0, 0])
+        wanted = torch.cat([0.25 * gap, torch.tensor([0.25]), 0.5 * gap, torch.tensor([0.5, 1.0])])
         row = OWN.index(18)
         torch.testing.assert_close(gaps[1, row], wanted, atol=1e-5, rtol=0)
         gaps[1, row, :5] = 0
         torch.testing.assert_close(gaps[..., :5], torch.zeros(2, len(OWN), 5), atol=1e-5, rtol=0)
 
-    def test_unseen_landmarks_say_nothing_and_wild_ones_little(self):
+    def test_unsure_landmarks_say_nothing_and_wild_ones_little(self):
         pose = agreeing_pose(*state())
-        pose[0, :, :3] = 1000
-        pose[1, :, 3] = 0
-        pose[1, :, :3] = 1000
+        pose[:, :, :3] = 1000
+        pose[1, :, 3], pose[1, :, 8:] = 0, 1e6
         gaps = LandmarkGap(4, joints_of).gaps(pose, *state())
         assert gaps[0].abs().max() == LARGEST_GAP
-        assert not gaps[1].any()
+        assert gaps[1].abs().max() < 1e-8
 
 
 class TestInTheRegressor:
@@ -92,7 +96,7 @@ class TestInTheRegressor:
 
     def test_starts_silent_and_learns(self):
         regressor = self.regressor()
-        pose = torch.rand(2, 39, 8)
+        pose = torch.rand(2, 39, 10)
         first = self.regress(regressor, pose)
         torch.testing.assert_close(first.rotmats, self.regress(regressor, None).rotmats)
         first.camera.sum().backward()
@@ -111,7 +115,7 @@ class TestInTheRegressor:
             return gaps(pose, rotmats, betas, camera)
 
         regressor.landmark_gap.gaps = record
-        found = self.regress(regressor, torch.rand(2, 39, 8))
+        found = self.regress(regressor, torch.rand(2, 39, 10))
         assert len(asked) == regressor.iterations
         torch.testing.assert_close(asked[0], regressor.initial_state[-3:].expand(2, 3))
         assert not torch.equal(asked[1], asked[0]) and not torch.equal(asked[2], found.camera)

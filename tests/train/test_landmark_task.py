@@ -168,7 +168,7 @@ class TestLabelledPeople:
 def test_labels_whose_sides_are_exchanged_are_mended(lspet, monkeypatch):
     photos = joint_photos(lspet, validation=False)[1:]
     wrong = photos[0]._replace(joints_px=photos[0].joints_px[MIRROR])
-    pose = torch.zeros(2, 39, 8)
+    pose = torch.zeros(2, 39, 10)
     norm = crop_to_norm(STANDING_PX[:12], 192)
     pose[:, LANDMARKS, :2], pose[..., 3] = torch.from_numpy(norm).float(), 1.0
     monkeypatch.setattr("dimr.train.landmark_samples.look_at_pose", lambda *_: pose)
@@ -226,7 +226,7 @@ def test_misturned_looks_teach_nothing_but_that_they_are(drawn, monkeypatch):
     poses = torch.zeros(4, 39, 8, requires_grad=True)
     upright = torch.full((4,), 0.5, requires_grad=True)
     monkeypatch.setattr("dimr.train.landmarks.MISTURNED", 1.0)
-    monkeypatch.setattr("dimr.train.landmarks.look", lambda *_: (poses + 0.1, upright))
+    monkeypatch.setattr("dimr.train.landmarks.look", lambda *_: (poses + 0.1, upright, None, None))
     found = LandmarkTask(LandmarkNet(), drawn, drawn).loss(batch, 0)
     found.total.backward()
     assert not poses.grad[:2].any() and poses.grad[2:].any()
@@ -315,6 +315,12 @@ def test_one_update_of_the_task_changes_mark_and_branch_but_not_the_stem(drawn):
     assert metrics["score"] == pytest.approx(metrics["place"] + metrics["world_m"])
 
 
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr("dimr.train.landmark_recipes.SPREAD_SAMPLES", 10)
+
+
+@pytest.mark.usefixtures("few")
 class TestRecipes:
     def test_a_run_gives_weights_that_stage_1_takes(self, body_and_atlas, tmp_path):
         run = Run(folder=tmp_path / "run", steps=1, validation=2)
@@ -322,6 +328,7 @@ class TestRecipes:
         folder = run.folder / "weights"
         network, card = load_landmarks(folder, *body_and_atlas)
         assert card["recipe"] == "landmarks" and card["licence"] == "Apache-2.0"
+        assert card["spread"]["spread_ratio"] > 0 and network.spread.bias.std() > 0
         with pytest.raises(ValueError, match="stage1"):
             load_stage1(folder, *body_and_atlas)
         stage1 = (weights_folder("open") / "stage1.safetensors").read_bytes()

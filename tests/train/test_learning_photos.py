@@ -63,7 +63,7 @@ def test_marks_cover_every_labelled_joint(seed):
 @pytest.mark.parametrize(("visible", "mended"), [(0.9, True), (0.2, False)])
 def test_labels_with_sides_swapped_are_mended_where_landmarks_are_sure(visible, mended):
     joints = (STANDING_PX[:12] / 96 - 1).astype(np.float32)
-    pose = np.zeros((39, 8), np.float32)
+    pose = np.zeros((39, 10), np.float32)
     pose[LANDMARKS, :2] = joints
     pose[LANDMARKS, 3] = visible
     assert np.array_equal(mend_sides(joints, pose), joints)
@@ -73,7 +73,7 @@ def test_labels_with_sides_swapped_are_mended_where_landmarks_are_sure(visible, 
 
 def test_labels_that_fit_neither_way_stay():
     joints = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
-    pose = np.ones((39, 8), np.float32)
+    pose = np.ones((39, 10), np.float32)
     assert np.array_equal(mend_sides(joints, pose), joints)
 
 

@@ -127,7 +127,7 @@ class TestBorrowing:
     @staticmethod
     def rows(visible):
         """Three drawn people in the middle of their crops."""
-        pose = np.zeros((3, 39, 8), np.float32)
+        pose = np.zeros((3, 39, 10), np.float32)
         pose[..., 3] = visible
         return {
             "pose": pose,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dimr.encoder.blazepose import NUM_LANDMARKS
 
 NUM_VALUES = 8
+"""Of each landmark; its spread is not heard."""
 LIMBS = (
     (7, 8), (0, 11), (0, 12),  # ears, nose to shoulders
     (11, 12), (23, 24), (11, 23), (12, 24),  # trunk
@@ -51,15 +52,17 @@ class PoseHint(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self, pose: Float[Tensor, "B 39 8"], size: tuple[int, int]
+        self, pose: Float[Tensor, "B 39 10"], size: tuple[int, int]
     ) -> tuple[Float[Tensor, "B T 1 1"], Float[Tensor, "B C h w"]]:
         """What to add to tokens and to a map of `size`; nothing where `pose` is all zero."""
         known = (pose != 0).any(2).any(1).to(pose.dtype)[:, None, None, None]
-        tokens = self.to_tokens(self.read(pose.flatten(1)))[..., None, None]
+        tokens = self.to_tokens(self.read(pose[..., :NUM_VALUES].flatten(1)))[..., None, None]
         return tokens * known, self.limbs(stick_figure(pose, size)) * known
 
 
-def stick_figure(pose: Float[Tensor, "B 39 8"], size: tuple[int, int]) -> Float[Tensor, "B _ h w"]:
+def stick_figure(
+    pose: Float[Tensor, "B 39 10"], size: tuple[int, int]
+) -> Float[Tensor, "B _ h w"]:
     """For each limb how near it is; that times the place along it (-1 to 1); that times its z.
 
     A limb is as near as its ends are visible; z is in crop-normalised units, as the landmarks'.

@@ -6,6 +6,9 @@ enters where its encoder has a stride of 8, through a layer that starts at zero.
 (`dimr.train.landmarks`), it knows where the hidden parts of the one who is marked are and whether
 they stand upright; with its authors' weights it heeds no mark.
 
+How far off it may be it learns last, from what it says of people that it has not seen: `spread`
+reads that from the features of the look that counts.
+
 The first look is at the crop, the second at the upright window around the body that it saw, as
 MediaPipe tracks people from frame to frame. Where the first is not upright for certain, there are
 first looks in all four rotations and second ones after the two most upright of them; whoever is
@@ -14,6 +17,7 @@ most upright in both is the answer.
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -24,7 +28,9 @@ from dimr.correspondence.network import MARKER_CHANNELS
 from dimr.encoder.blazepose import (
     CIRCLE,
     HIPS,
+    LANDMARK_CHANNELS,
     LANDMARK_SIZE,
+    NUM_LANDMARKS,
     BlazePose,
     BlazePoseEncoder,
     LandmarkBranch,
@@ -45,19 +51,33 @@ WINDOW_MARGIN = 1.25
 """Half the side of the next window as a multiple of that circle's radius."""
 HALF_SIDE = (0.25, 1.2)
 """Between which that is, crop-normalised: the crop says nothing of what is outside of it."""
+POSE_VALUES = 10
+"""Of each landmark; see `look_at_pose`."""
+USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
+"""Before anything is learnt of it; and between which it is: in half windows and in metres."""
+
+
+class Look(NamedTuple):
+    """What the network says of some windows."""
+
+    pose: Float[Tensor, "B 39 8"]
+    """As `look_at_pose`, but for the spread."""
+    upright: Float[Tensor, "B"]
+    """How probably the windows are turned as the bodies are."""
+    half: Float[Tensor, "B"]
+    """Half the windows' sides, crop-normalised."""
+    summary: Float[Tensor, "B 288 2 2"]
+    """The features that all this was read from."""
 
 
 class LandmarkNet(nn.Module):
     """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
 
-    Initial weights are random; `pretrained` has those of the original network. `bf16` says in
-    which precision all behind the mark is computed, which has to be that of the training: the
-    metres are differences of large numbers, and in the other one some five centimetres off.
+    Initial weights are random; `pretrained` has those of the original network.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.bf16 = False
         encoder = BlazePoseEncoder()
         self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
         last = pointwise(MARK_WIDTH, MARK_WIDTH)
@@ -68,6 +88,9 @@ class LandmarkNet(nn.Module):
             nn.Conv2d(MARKER_CHANNELS, MARK_WIDTH, 3, padding=1), nn.ReLU(), last
         )
         self.branch = LandmarkBranch()
+        self.spread = nn.Linear(4 * LANDMARK_CHANNELS, 2 * NUM_LANDMARKS)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.constant_(self.spread.bias, math.log(USUAL_SPREAD))
 
     @classmethod
     def pretrained(cls) -> "LandmarkNet":
@@ -81,66 +104,95 @@ class LandmarkNet(nn.Module):
 
     def forward(
         self, window: Float[Tensor, "B 3 256 256"], mark: Float[Tensor, "B 2 32 32"]
-    ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
+    ) -> tuple[
+        Float[Tensor, "B 39 5"],
+        Float[Tensor, "B 39 3"],
+        Float[Tensor, "B"],
+        Float[Tensor, "B 288 2 2"],
+    ]:
         """What the network says of windows.
+
+        Only the stages behind the mark take part in autocast: those before it are faster without
+        on CPUs, and in bfloat16 the branch's metres, differences of large numbers, would be eight
+        centimetres off.
 
         Returns:
             Places in pixels (x, y, z) with logits of being seen and of being inside; places in
-            metres; the probability that the window is turned as the body is.
+            metres; the probability that the window is turned as the body is; the features that
+            say so.
         """
         before, after = self.stages[: MARKED_LEVEL + 1], self.stages[MARKED_LEVEL + 1 :]
-        with torch.autocast(window.device.type, enabled=False):  # CPUs are faster so, here
+        with torch.autocast(window.device.type, enabled=False):
             features = self.stem(window.float().contiguous(memory_format=torch.channels_last))
             for stage in before:
                 features = stage(features)
-        with torch.autocast(window.device.type, torch.bfloat16, enabled=self.bf16):
-            features = features + self.mark(mark)
-            for stage in after:
-                features = stage(features)
-            landmarks_px, world_m, upright = self.branch(self.top(features))
-        return landmarks_px.float(), world_m.float(), upright.float()
+        features = features + self.mark(mark)
+        for stage in after:
+            features = stage(features)
+        features = self.top(features)
+        with torch.autocast(window.device.type, enabled=False):
+            summary = self.branch.summarise(features.float())
+            return *self.branch.read(summary), summary
+
+    def spread_of(self, look: Look) -> Float[Tensor, "B 39 2"]:
+        """How far off landmarks probably are: crop-normalised in the picture, and in metres."""
+        read = self.spread(look.summary.flatten(1)).unflatten(1, (NUM_LANDMARKS, 2))
+        spread = read.clamp(math.log(LEAST_SPREAD), math.log(LARGEST_SPREAD)).exp()
+        in_crop, in_metres = spread.unbind(-1)
+        return torch.stack([in_crop * look.half[:, None], in_metres], dim=-1)
 
 
 def look_at_pose(
-    network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
-) -> Float[Tensor, "B 39 8"]:
+    network: LandmarkNet, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+) -> Float[Tensor, "B 39 10"]:
     """Landmarks of the marked person of each crop.
 
     Args:
-        network: a `LandmarkNet`.
+        network: looks.
         image: crops.
         marker: who is meant and who is not, at any resolution.
 
     Returns:
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
-        inside, and x, y, z in metres.
+        inside, and x, y, z in metres; how far off x, y and the metres are, to be expected.
     """
-    pose, upright = _search(network, image, marker, TURNS_RAD[:1])
+    found = find_pose(network, image, marker)
+    return torch.cat([found.pose, network.spread_of(found)], dim=-1)
+
+
+def find_pose(
+    network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+) -> Look:
+    """The second look that counts, of each crop."""
+    found, upright = _search(network, image, marker, TURNS_RAD[:1])
     unsure = (upright < CERTAIN).nonzero()[:, 0]
     if len(unsure):
-        pose[unsure], _ = _search(network, image[unsure], marker[unsure], TURNS_RAD)
-    return pose
+        other, _ = _search(network, image[unsure], marker[unsure], TURNS_RAD)
+        for values, better in zip(found, other, strict=True):
+            values[unsure] = better
+    return found
 
 
 def _search(
     network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
-) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
-    """Landmarks after the second look, and how upright the first one was."""
+) -> tuple[Look, Float[Tensor, "B"]]:
+    """The second look that counts, and how upright the first one was."""
     middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
     first = [
         look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
         for turn_rad in turns_rad
     ]
-    poses, upright = (torch.stack(each, dim=1) for each in zip(*first, strict=True))
-    found = []
+    poses, upright = (torch.stack([each[k] for each in first], dim=1) for k in range(2))
+    found, sure, firsts = [], [], []
     for turn in upright.topk(min(SECOND_LOOKS, len(turns_rad)), dim=1).indices.T:
         seen = poses[every, turn]
         window = next_window(seen[:, HIPS, :2], seen[:, CIRCLE, :2])
-        pose, again = look(network, image, marker, *window)
-        found.append((pose, again * upright[every, turn], upright[every, turn]))
-    poses, sure, upright = (torch.stack(each, dim=1) for each in zip(*found, strict=True))
-    best = sure.argmax(1)
-    return poses[every, best], upright[every, best]
+        found.append(look(network, image, marker, *window))
+        firsts.append(upright[every, turn])
+        sure.append(found[-1].upright * firsts[-1])
+    best = torch.stack(sure).argmax(0)
+    chosen = (torch.stack(values)[best, every] for values in zip(*found, strict=True))
+    return Look(*chosen), torch.stack(firsts)[best, every]
 
 
 def next_window(
@@ -166,12 +218,8 @@ def look(
     marker: Float[Tensor, "B 2 h w"],
     middle: Float[Tensor, "B 2"],
     axes: Float[Tensor, "B 2 2"],
-) -> tuple[Float[Tensor, "B 39 8"], Float[Tensor, "B"]]:
-    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops.
-
-    Returns:
-        As `look_at_pose`, and how probably the windows are turned as the bodies are.
-    """
+) -> Look:
+    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops."""
     affine = torch.cat([axes, middle[..., None]], dim=2)
 
     def window(picture: Tensor, side: int) -> Tensor:
@@ -180,18 +228,19 @@ def look(
         return functional.grid_sample(picture, grid, align_corners=False)
 
     mark = functional.avg_pool2d(window(marker, 2 * MARK_SIZE), 2)
-    landmarks_px, world_m, upright = network(window(image, LANDMARK_SIZE), mark)
+    landmarks_px, world_m, upright, summary = network(window(image, LANDMARK_SIZE), mark)
     place = landmarks_px[..., :3] * (2 / LANDMARK_SIZE)
     place = place - place.new_tensor([1.0, 1.0, 0.0])
-    half = axes[:, :, 0].norm(dim=1)[:, None, None]
+    half = axes[:, :, 0].norm(dim=1)
+    size = half[:, None, None]
     pose = torch.cat(
         [
             middle[:, None] + place[..., :2] @ axes.mT,
-            place[..., 2:] * half,
+            place[..., 2:] * size,
             landmarks_px[..., 3:].sigmoid(),
-            world_m[..., :2] @ (axes / half).mT,
+            world_m[..., :2] @ (axes / size).mT,
             world_m[..., 2:],
         ],
         dim=-1,
     )
-    return pose, upright
+    return Look(pose, upright, half, summary)

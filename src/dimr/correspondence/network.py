@@ -190,7 +190,7 @@ class CorrespondenceNet(nn.Module):
         self,
         image: Float[Tensor, "B 3 H W"],
         marker: Float[Tensor, "B 2 h w"],
-        pose: Float[Tensor, "B 39 8"] | None = None,
+        pose: Float[Tensor, "B 39 10"] | None = None,
     ) -> CorrespondenceMaps:
         """Encode and decode; H and W at least 128 and divisible by the coarsest stride."""
         return self.decode(self.encoder.features(image), marker, pose)
@@ -199,7 +199,7 @@ class CorrespondenceNet(nn.Module):
         self,
         features: Pyramid,
         marker: Float[Tensor, "B 2 h w"],
-        pose: Float[Tensor, "B 39 8"] | None = None,
+        pose: Float[Tensor, "B 39 10"] | None = None,
     ) -> CorrespondenceMaps:
         """Maps from encoder features that were computed already.
 

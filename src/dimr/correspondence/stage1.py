@@ -67,7 +67,7 @@ class CropFeatures(NamedTuple):
     pyramid: Pyramid
     marker: Float[Tensor, "B 2 h w"]
     """Who is meant and who is not."""
-    pose: Float[Tensor, "B 39 8"] | None
+    pose: Float[Tensor, "B 39 10"] | None
     """Landmarks of the marked people; None where nobody can be asked."""
 
     @property

@@ -291,7 +291,16 @@ class LandmarkBranch(nn.Module):
         self, top: Float[Tensor, "B 864 8 8"]
     ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
         """Landmarks (pixels and logits), world landmarks (metres), presence (probability)."""
-        summary = self.refine(self.narrow(top))  # [B, 288, 2, 2]
+        return self.read(self.summarise(top))
+
+    def summarise(self, top: Float[Tensor, "B 864 8 8"]) -> Float[Tensor, "B 288 2 2"]:
+        """All that the branch knows of a picture."""
+        return self.refine(self.narrow(top))
+
+    def read(
+        self, summary: Float[Tensor, "B 288 2 2"]
+    ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
+        """What `forward` gives, from the summary."""
         return (
             self.landmarks(summary).view(-1, NUM_LANDMARKS, 5),
             self.world_landmarks(summary).view(-1, NUM_LANDMARKS, 3),

@@ -107,7 +107,7 @@ def marked_landmarks(sample: CropSample, stage1: Stage1) -> Float[np.ndarray, "3
     """World landmarks (metres, camera axes) of the person that stage 1 is asked about."""
     pose = view_of(sample, stage1, "predicted").features.pose
     assert pose is not None
-    return pose[0, :, 5:].float().cpu().numpy()
+    return pose[0, :, 5:8].float().cpu().numpy()
 
 
 def score_limbs(

@@ -16,17 +16,19 @@ from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.fit.geometry import bone_points
 from dimr.fit.terms import Term
 
-VISIBILITY_POWER = 4.0
-"""A landmark counts with its visibility to this power."""
 PLACE_NOISE = 0.05
-"""Standard deviation of places, crop-normalised (4.8 px of 192): the median error of what is seen
-of synthetic people is 0.03 to 0.05 m, and as much crop-normalised."""
-WORLD_NOISE = 0.2
-"""Standard deviation of world landmarks, metres."""
+"""Standard deviation of places that the network is sure of, crop-normalised (4.8 px of 192)."""
+WORLD_NOISE = 0.1
+"""The same of world landmarks, metres."""
+VISIBILITY_POWER = 2.0
+"""A landmark counts with its visibility to this power,"""
+SPREAD_SHARE = 0.3
+"""and with this share of its expected error beside the noise: all of it would leave people in rare
+poses where they are, whose landmarks are unsure but better than stage 2's joints."""
 
 
-def landmark_terms(landmarks: Float[Tensor, "L 8"], body: BodyModel) -> list[Term]:
-    """Places and world landmarks of a person.
+def landmark_terms(landmarks: Float[Tensor, "L 10"], body: BodyModel) -> list[Term]:
+    """Places and world landmarks of a person; each counts as far as it is seen and sure.
 
     Raises:
         ValueError: for another shape or numbers that are not finite.
@@ -37,10 +39,12 @@ def landmark_terms(landmarks: Float[Tensor, "L 8"], body: BodyModel) -> list[Ter
         raise ValueError("landmarks: got numbers that are not finite")
     own = landmarks[list(ON_BODY)].cpu().float()
     points = bone_points(body, *offsets_of())
-    places, world_m = own[:, :2], own[:, 5:]
-    trust = own[:, 3].clamp(0, 1) ** VISIBILITY_POWER
-    origin = trust / trust.sum().clamp(min=1e-6)
+    places, world_m, spread = own[:, :2], own[:, 5:8], SPREAD_SHARE * own[:, 8:]
+    noise = spread.new_tensor([PLACE_NOISE, WORLD_NOISE])
+    visible = own[:, 3:4].clamp(0, 1) ** VISIBILITY_POWER
+    in_crop, in_metres = (visible * noise**2 / (noise**2 + spread**2)).unbind(-1)
+    origin = in_metres / in_metres.sum().clamp(min=1e-6)
     return [
-        Term(points, places, trust, PLACE_NOISE, "landmark"),
-        Term(points, world_m - origin @ world_m, trust, WORLD_NOISE, "landmark", origin),
+        Term(points, places, in_crop, PLACE_NOISE, "landmark"),
+        Term(points, world_m - origin @ world_m, in_metres, WORLD_NOISE, "landmark", origin),
     ]

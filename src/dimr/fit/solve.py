@@ -31,15 +31,15 @@ from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 6
-JOINT_RAD, TRUNK_RAD = 0.2, 0.15
+JOINT_RAD, TRUNK_RAD = 0.4, 0.2
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0
 """A turn in the picture plane may be this many times larger."""
-UNSEEN = 0.1
+UNSEEN = 0.2
 """Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
 where a keypoint that is sure moves with the joint."""
-BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 1.0, 0.1, 0.1
+BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 2.0, 0.1, 0.1
 """Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
 
 
@@ -50,7 +50,7 @@ def fit_to_iuv(
     body: BodyModel,
     atlas: Atlas,
     keypoints: Keypoints | None = None,
-    landmarks: Float[Tensor, "L 8"] | None = None,
+    landmarks: Float[Tensor, "L 10"] | None = None,
 ) -> Regression:
     """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
 

@@ -19,8 +19,8 @@ PIXEL_SHARE = 0.2
 """Pixels of a part err together: five count as one."""
 CONFIDENCE_POWER = 4
 """A pixel's weight is its confidence to this power."""
-LEAST_NOISE = 0.02
-"""Standard deviation of labels, and of pixels at least, crop-normalised (1.9 px of 192)."""
+LEAST_NOISE = 0.015
+"""Standard deviation of labels, and of pixels at least, crop-normalised (1.4 px of 192)."""
 OUTLIER = 4.0
 """Geman-McClure scale in units of the noise."""
 
@@ -109,11 +109,11 @@ def keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel)
 def weights_of(residual: Float[Tensor, "N D"], term: Term) -> Float[Tensor, "N"]:
     """Of least squares: trust / noise^2, less for outliers (Geman and McClure 1985).
 
-    A landmark is an outlier by the noise alone. Labels may be far from the body though all of them
-    are right, so theirs and those of pixels are told by the median distance of what is trusted. Of
-    pixels that median is the noise, too; and where it is large, errors are common to a limb or to
-    the person (somebody else's pixels, front for back), so that many pixels say little more than
-    one: hence the third power.
+    A landmark is an outlier by its own noise, the term's over the root of its trust. Labels may be
+    far from the body though all of them are right, so theirs and those of pixels are told by the
+    median distance of what is trusted. Of pixels that median is the noise, too; and where it is
+    large, errors are common to a limb or to the person (somebody else's pixels, front for back),
+    so that many pixels say little more than one: hence the third power.
     """
     spread = residual.new_tensor(term.noise)
     if term.kind != "landmark":
@@ -122,5 +122,7 @@ def weights_of(residual: Float[Tensor, "N D"], term: Term) -> Float[Tensor, "N"]
         median = distance[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
         spread = median.clamp(min=term.noise)
     outlying = (residual**2).sum(1) / (OUTLIER * spread) ** 2
+    if term.kind == "landmark":
+        outlying = term.trust * outlying
     weight = term.trust / (term.noise * (1 + outlying)) ** 2
     return weight * (term.noise / spread) ** 3 if term.kind == "pixel" else weight

@@ -110,7 +110,7 @@ class Dimr(nn.Module):
         mask: Bool[Tensor, "B H W"],
         uv: Float[Tensor, "B H W 2"],
         image: Float[Tensor, "B 3 S S"] | None = None,
-        pose: Float[Tensor, "B 39 8"] | None = None,
+        pose: Float[Tensor, "B 39 10"] | None = None,
     ) -> Regression:
         """Like `forward`, from encoder maps that the caller has already, or from no picture.
 

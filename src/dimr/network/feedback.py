@@ -33,6 +33,8 @@ GAP_SCALE = 5.0
 """Gaps of a tenth (of half the crop, of a metre) become inputs of ordinary size."""
 LARGEST_GAP = 2.0
 """After scaling: whatever is further off is somebody else's or a mistake."""
+SURE = 0.1, 0.2
+"""A landmark counts half where it is probably so far off, in half crops and in metres."""
 ANCHORS, GROUPS = 16, 4
 """Points of each part's surface, and groups of neighbours among them that are heard as one."""
 SURE_PIXELS = 4.0
@@ -81,27 +83,31 @@ class LandmarkGap(Gap):
     """
 
     def __init__(self, hidden: int, joints_of: JointsOf) -> None:
-        super().__init__(6 * len(LANDMARK_OF_JOINT), hidden)
+        super().__init__(13 * len(LANDMARK_OF_JOINT), hidden)
         self.joints_of = joints_of
 
     @torch.no_grad()
     def gaps(
         self,
-        pose: Float[Tensor, "B 39 8"],
+        pose: Float[Tensor, "B 39 10"],
         rotmats: Float[Tensor, "B 24 3 3"],
         betas: Float[Tensor, "B 10"],
         camera: Float[Tensor, "B 3"],
-    ) -> Float[Tensor, "B K 6"]:
-        """Landmark less joint in the crop (2) and in the world (3), and how visible it is."""
+    ) -> Float[Tensor, "B K 13"]:
+        """Landmark less joint in the crop (2) and in the world (3), twice.
+
+        Times how visible it is, and that (1); times how sure each of the two is, and those (2).
+        """
         joints = self.joints_of(rotmats, betas)
         projected = project_weak(joints, camera)
         relative = joints - joints[:, HIPS].mean(1, keepdim=True)
         own = list(LANDMARK_OF_JOINT)
         seen = pose[:, list(LANDMARK_OF_JOINT.values())]
-        visible = seen[..., 3:4]
-        gap = torch.cat([seen[..., :2] - projected[:, own], seen[..., 5:] - relative[:, own]], -1)
-        gap = (GAP_SCALE * gap).clamp(-LARGEST_GAP, LARGEST_GAP)
-        return torch.cat([visible * gap, visible], dim=-1)
+        sure = 1 / (1 + (seen[..., 8:] / seen.new_tensor(SURE)).square())
+        gaps = seen[..., :2] - projected[:, own], seen[..., 5:8] - relative[:, own]
+        gap = (GAP_SCALE * torch.cat(gaps, dim=-1)).clamp(-LARGEST_GAP, LARGEST_GAP)
+        visible, sure_of = seen[..., 3:4], sure[..., [0, 0, 1, 1, 1]]
+        return torch.cat([visible * gap, visible, sure_of * gap, sure], dim=-1)
 
 
 class Surface(NamedTuple):

@@ -36,8 +36,8 @@ FARTHEST = 3.0
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
 STATE_SIZE = THETA_SIZE + NUM_BETAS + NUM_CAMERA
-LANDMARK_FEATURES = 39 * 8
-"""Of `dimr.correspondence.landmarks.look_at_pose`."""
+LANDMARK_FEATURES = 39, 8
+"""Of `dimr.correspondence.landmarks.look_at_pose`, without their spread."""
 INITIAL_CAMERA = (0.9, 0.0, 0.0)
 """(s, tx, ty): a 2 m body fills 90 % of the crop."""
 
@@ -84,7 +84,7 @@ class IterativeRegressor(nn.Module):
             last = nn.Linear(hidden // 4, hidden, bias=False)
             nn.init.zeros_(last.weight)
             self.enter_landmarks = nn.Sequential(
-                nn.Linear(LANDMARK_FEATURES, hidden // 4), nn.GELU(), last
+                nn.Linear(math.prod(LANDMARK_FEATURES), hidden // 4), nn.GELU(), last
             )
         self.hidden = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
@@ -108,7 +108,7 @@ class IterativeRegressor(nn.Module):
         self,
         completed: Completed,
         global_features: Float[Tensor, "B C"],
-        pose: Float[Tensor, "B 39 8"] | None = None,
+        pose: Float[Tensor, "B 39 10"] | None = None,
         iuv: tuple[Bool[Tensor, "B H W"], Float[Tensor, "B H W 2"]] | None = None,
     ) -> Regression:
         """[phi flattened, GAP(F_img)], landmarks, IUV and the initial state -> parameters.
@@ -117,7 +117,7 @@ class IterativeRegressor(nn.Module):
         """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
         if pose is not None and self.enter_landmarks is not None:
-            heard = pose.clamp(-FARTHEST, FARTHEST).flatten(1)
+            heard = pose[..., : LANDMARK_FEATURES[1]].clamp(-FARTHEST, FARTHEST).flatten(1)
             known = heard.any(1, keepdim=True)
             from_features = from_features + self.enter_landmarks(heard) * known
         seen = None

@@ -58,26 +58,22 @@ class BorrowedErrors:
 
     def __init__(
         self,
-        pose: Float[Tensor, "N 39 8"],
+        pose: Float[Tensor, "N 39 10"],
         places: Float[Tensor, "N K 6"],
     ) -> None:
         self.errors = _places_of(pose) - places[:, LEADERS]
-        self.visible = pose[..., 3:5]
+        self.visible, self.spread = pose[..., 3:5], pose[..., 8:]
 
-    def pose_at(self, places: Float[Tensor, "B K 6"]) -> Float[Tensor, "B 39 8"]:
+    def pose_at(self, places: Float[Tensor, "B K 6"]) -> Float[Tensor, "B 39 10"]:
         """Landmarks in the form of `dimr.correspondence.landmarks.look_at_pose`."""
         rows = torch.randint(len(self.errors), (len(places),))
-        return _join(places[:, LEADERS] + self.errors[rows], self.visible[rows])
+        own = places[:, LEADERS] + self.errors[rows]
+        parts = own[..., :3], self.visible[rows], own[..., 3:], self.spread[rows]
+        return torch.cat(parts, dim=-1)
 
 
-def _places_of(pose: Float[Tensor, "B 39 8"]) -> Float[Tensor, "B 39 6"]:
-    return torch.cat([pose[..., :3], pose[..., 5:]], dim=-1)
-
-
-def _join(
-    places: Float[Tensor, "B 39 6"], visible: Float[Tensor, "B 39 2"]
-) -> Float[Tensor, "B 39 8"]:
-    return torch.cat([places[..., :3], visible, places[..., 3:]], dim=-1)
+def _places_of(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 6"]:
+    return torch.cat([pose[..., :3], pose[..., 5:8]], dim=-1)
 
 
 def _weak_camera(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from dimr.body.model import BodyModel
 from dimr.data.synthetic.config import SyntheticConfig
@@ -16,12 +16,16 @@ from dimr.train.landmarks import LandmarkTask
 from dimr.train.loop import train
 from dimr.train.photos import Alternating
 from dimr.train.recipes import Run, settings_of, synthetic_people
+from dimr.train.spread import learn_spread
 from dimr.train.weights import load_landmarks, save_landmarks
 
 POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
 """More of what is rare: the network is to know every pose from every side, also in a hug."""
 KEPT_BACK = 2
-"""Photographs whose number has this remainder by `EVERY` choose the best checkpoint."""
+"""Photographs whose number has this remainder by `EVERY` choose the best checkpoint, and tell the
+network how far off it is."""
+SPREAD_SAMPLES = 4000
+"""People from whom it learns that, none of whom it was trained on."""
 
 
 def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -36,7 +40,7 @@ def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dic
         about["goes_on_from"] = history(before)
     drawn = synthetic_people(run, "train", body, atlas)
     samples: Dataset = DrawnPeople(drawn.reconfigured(POSES, drawn.size), body)
-    kept_back = None
+    unseen, kept_back = samples, None
     if recipe == "landmarks_photos":
         assert run.lspet is not None
         occluders = run.occluders and run.occluders / "train"
@@ -46,6 +50,7 @@ def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dic
         kept_back = LabelledPeople(others, [], augmented=False)
         cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
         samples = Alternating(samples, LabelledPeople(for_training, cutouts, run.seed))
+        unseen = Alternating(unseen, LabelledPeople(others, cutouts, run.seed))
         about["data"] += f"; photographs of LSP-Extended: {len(for_training)}"
         about["licence"] = RESEARCH
     task = LandmarkTask(
@@ -55,9 +60,13 @@ def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dic
         run.validation,
         kept_back,
     )
-    best = train(task, settings_of(recipe, run), run.folder, run.max_minutes, run.workers)
+    settings = settings_of(recipe, run)
+    best = train(task, settings, run.folder, run.max_minutes, run.workers)
     state, about_run = best_state(run.folder)
     network.load_state_dict(state)
-    card = {**about_run, "recipe": recipe, **about}
+    first = settings.steps * settings.batch_size  # none before was unseen
+    unseen = Subset(unseen, range(first, first + SPREAD_SAMPLES))
+    spread = learn_spread(network, unseen, run.seed, run.workers)
+    card = {**about_run, "recipe": recipe, **about, "spread": spread}
     save_landmarks(run.folder / "weights", network, body, atlas, card)
-    return best
+    return best | spread

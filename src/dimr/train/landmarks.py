@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from dimr.correspondence.landmarks import (
     MARKED_LEVEL,
     LandmarkNet,
+    find_pose,
     look,
-    look_at_pose,
     next_window,
     rotations,
 )
@@ -48,6 +48,7 @@ class LandmarkTask:
         photos: photographs to validate on, too.
         pretrained_rate: learning rate of what the original network knows, as a share of that of
             the mark's layer: much more costs it its knowledge of photographs within minutes.
+        bf16: learn in mixed precision.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class LandmarkTask:
         if photos is not None:
             self.validation.append(("photo_", photos))
         self.pretrained_rate = pretrained_rate
-        network.bf16 = bf16
-        for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1]):
+        self.bf16 = bf16
+        for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1], network.spread):
             frozen.requires_grad_(False)
 
     def samples(self) -> Dataset:
@@ -94,9 +95,10 @@ class LandmarkTask:
         windows = [first_window(batch), rough_window(batch)]
         middle, axes, right = (torch.cat(each) for each in zip(*windows, strict=True))
         twice = {name: torch.cat([value, value]) for name, value in batch.items()}
-        pose, upright = look(
-            self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
-        )
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
+            pose, upright, _, _ = look(
+                self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
+            )
         known = (twice["weight_2d"][:, CIRCLE] > 0).float()
         told = functional.binary_cross_entropy(upright.clamp(1e-6, 1 - 1e-6), right, known)
         twice["weight_2d"] = twice["weight_2d"] * right[:, None]  # of the others nothing is asked
@@ -112,7 +114,7 @@ class LandmarkTask:
             sums: dict[str, list[Tensor]] = {}
             for batch in DataLoader(samples, batch_size=32):
                 image = pictures_to_tensor(batch["image"])
-                pose = look_at_pose(model, image, batch["marker"].float())
+                pose = find_pose(model, image, batch["marker"].float()).pose
                 limbs = torch.from_numpy(LANDMARKS)
                 gap = (pose[..., :2] - batch["places"][..., :2]).norm(dim=-1)[:, limbs]
                 known = batch["weight_2d"][:, limbs] > 0
@@ -120,7 +122,7 @@ class LandmarkTask:
                 sums.setdefault("place", []).append(gap.clamp(max=1)[known])
                 sums.setdefault("pck", []).append(right[known].float())
                 if not prefix:
-                    gap_m = (pose[..., 5:] - batch["places"][..., 3:]).norm(dim=-1)[:, limbs]
+                    gap_m = (pose[..., 5:8] - batch["places"][..., 3:]).norm(dim=-1)[:, limbs]
                     sums.setdefault("world_m", []).append(gap_m.flatten())
             found |= {prefix + name: float(torch.cat(each).mean()) for name, each in sums.items()}
         score = found["place"] + found["world_m"] + found.get("photo_place", 0.0)

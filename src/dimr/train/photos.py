@@ -95,7 +95,7 @@ def behind_things(
 
 
 def mend_sides(
-    joints_norm: Float[np.ndarray, "12 2"], pose: Float[np.ndarray, "39 8"]
+    joints_norm: Float[np.ndarray, "12 2"], pose: Float[np.ndarray, "39 10"]
 ) -> Float[np.ndarray, "12 2"]:
     """The labels, left and right exchanged if landmarks that are sure say so."""
     landmarks = pose[LANDMARKS]

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.hint import NUM_VALUES
-from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
+from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_at_pose
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     NUM_PARTS,
@@ -235,7 +234,7 @@ class Stage1Task:
 
     def _poses(self, image: Tensor, marker: Tensor, marked: Bool[Tensor, "B"]) -> Tensor:
         """Hints for crops with a marker, zeros for the others."""
-        pose = image.new_zeros(len(image), NUM_LANDMARKS, NUM_VALUES)
+        pose = image.new_zeros(len(image), NUM_LANDMARKS, POSE_VALUES)
         if marked.any():
             pose[marked] = look_at_pose(self.poser, image[marked], marker[marked])
         return pose

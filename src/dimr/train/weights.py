@@ -140,7 +140,7 @@ def save_landmarks(
     folder: Path, network: LandmarkNet, body: BodyModel, atlas: Atlas, about: Mapping[str, Any]
 ) -> None:
     """Writes the landmark network; `about` says how it was made."""
-    card = {"stage": "landmarks", "bf16": network.bf16, **belongings(body, atlas), **about}
+    card = {"stage": "landmarks", **belongings(body, atlas), **about}
     save_weights(folder / LANDMARKS_FILE, network.state_dict(), card)
 
 
@@ -155,7 +155,6 @@ def load_landmarks(
     check_card(card, path, stage="landmarks", **belongings(body, atlas))
     network = LandmarkNet()
     _load_state(network, state, path)
-    network.bf16 = card.get("bf16", False)
     return network, card
 
 

@@ -36,7 +36,7 @@ FARTHEST = 3.0
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
 STATE_SIZE = THETA_SIZE + NUM_BETAS + NUM_CAMERA
-LANDMARK_FEATURES = 39, 8
+LANDMARKS, LANDMARK_VALUES = 39, 8
 """Of `dimr.correspondence.landmarks.look_at_pose`, without their spread."""
 INITIAL_CAMERA = (0.9, 0.0, 0.0)
 """(s, tx, ty): a 2 m body fills 90 % of the crop."""
@@ -84,7 +84,7 @@ class IterativeRegressor(nn.Module):
             last = nn.Linear(hidden // 4, hidden, bias=False)
             nn.init.zeros_(last.weight)
             self.enter_landmarks = nn.Sequential(
-                nn.Linear(math.prod(LANDMARK_FEATURES), hidden // 4), nn.GELU(), last
+                nn.Linear(LANDMARKS * LANDMARK_VALUES, hidden // 4), nn.GELU(), last
             )
         self.hidden = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
@@ -117,7 +117,7 @@ class IterativeRegressor(nn.Module):
         """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
         if pose is not None and self.enter_landmarks is not None:
-            heard = pose[..., : LANDMARK_FEATURES[1]].clamp(-FARTHEST, FARTHEST).flatten(1)
+            heard = pose[..., :LANDMARK_VALUES].clamp(-FARTHEST, FARTHEST).flatten(1)
             known = heard.any(1, keepdim=True)
             from_features = from_features + self.enter_landmarks(heard) * known
         seen = None

@@ -61,8 +61,9 @@ def learn_spread(
     network.eval()
     data = gaps_of(network, samples, workers=workers)
     back = torch.arange(len(data["gap"])) % HELD_BACK == 0
+    mean, std = data["summary"][~back].mean(0), data["summary"][~back].std(0) + 1e-3
+    data["summary"] = (data["summary"] - mean) / std
     learnt, kept = ({k: v[rows] for k, v in data.items()} for rows in (~back, back))
-    mean, std = learnt["summary"].mean(0), learnt["summary"].std(0) + 1e-3
     weight = learnt["known"].float()
     usual = (learnt["gap"] * weight).sum(0) / weight.sum(0).clamp(min=1)
     usual = usual.clamp(min=LEAST_GAP).log()
@@ -75,7 +76,7 @@ def learn_spread(
 
     def nats(rows: dict[str, Tensor]) -> Tensor:
         """Of an exponential distribution: its mean is what is expected."""
-        said = layer((rows["summary"] - mean) / std).view_as(rows["gap"])
+        said = layer(rows["summary"]).view_as(rows["gap"])
         loss = said + rows["gap"] * (-said).exp()
         return loss[rows["known"]].mean()
 
@@ -89,14 +90,14 @@ def learn_spread(
             optimiser.step()
         with torch.no_grad():
             now = float(nats(kept))
-        waited = 0 if now < best else waited + 1
+        waited += 1
         if now < best:
-            best, state = now, copy.deepcopy(layer.state_dict())
+            best, state, waited = now, copy.deepcopy(layer.state_dict()), 0
         if waited == PATIENCE:
             break
     layer.load_state_dict(state)
     with torch.no_grad():
-        said = layer((kept["summary"] - mean) / std).view_as(kept["gap"]).exp()
+        said = layer(kept["summary"]).view_as(kept["gap"]).exp()
         ratio = float(kept["gap"][kept["known"]].mean() / said[kept["known"]].mean())
         network.spread.weight.copy_(layer.weight / std)
         network.spread.bias.copy_(layer.bias - layer.weight @ (mean / std))

@@ -87,9 +87,10 @@ class PerfectStage1(Stage1):
         self.crops.append(box_to_crop(detection.box_px, 192, 1.25))
         return self.crops[-1]
 
-    def encode(self, picture: np.ndarray, marker: torch.Tensor) -> CropFeatures:
-        assert picture.shape == (192, 192, 3)
+    def see(self, picture: np.ndarray, detection: Detection, crop: Crop) -> CropFeatures:
+        assert crop is self.crops[-1]
         self.passes += 1
+        marker = self.marker(detection, crop)
         pyramid = Pyramid(
             *(
                 torch.full((1, channels, 192 // stride, 192 // stride), float(stride))

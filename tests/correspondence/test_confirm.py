@@ -10,6 +10,7 @@ from dimr.correspondence.confirm import (
     confirm_turned,
     distinct_people,
     find_anybody,
+    find_portrait,
     next_window,
     same_pixels,
 )
@@ -103,6 +104,23 @@ def test_anybody_is_found_in_any_rotation_if_they_explain_what_was_seen(network)
     assert find_anybody(network, picture, window, np.zeros_like(body)) is None
     cup = coffee()
     assert find_anybody(network, cup, window, np.ones(cup.shape[:2], bool)) is None
+
+
+@torch.no_grad()
+def test_a_portrait_needs_room_around_it_and_a_reason(network):
+    """The astronaut, cropped to the face as passport photographs are."""
+    picture = np.ascontiguousarray(astronaut()[40:280, 100:340])
+    window = Crop((119.5, 119.5), 240.0, 256)
+    body, corner = np.zeros((2, 240, 240), bool)
+    body[20:, 40:200] = corner[:40, :40] = True
+    found = find_portrait(network, picture, window, body)
+    assert found is not None and found.mask[100, 120] and not found.mask[10, 10]
+    assert find_portrait(network, picture, window, corner) is None
+    seen = found.mask
+    mostly = seen & (np.arange(240) < np.quantile(np.nonzero(seen)[1], 0.55))
+    hardly = seen & (np.arange(240) < np.quantile(np.nonzero(seen)[1], 0.45))
+    assert find_portrait(network, picture, window, mostly) is not None
+    assert find_portrait(network, picture, window, hardly) is None
 
 
 def test_people_seen_twice_are_kept_once():

@@ -89,6 +89,7 @@ class Crowd(Stage1):
 
     def __init__(self, scores) -> None:
         self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
+        self.poser = None
         self.scores = scores
 
     def _candidates(self, picture, window):
@@ -171,6 +172,22 @@ def test_whoever_is_seen_nowhere_upright_is_sought_turned(monkeypatch):
     assert [len(about) > 3 for about in looks] == [False, False, False, True]
 
 
+def test_where_nobody_is_found_a_portrait_is_sought_before_anybody(monkeypatch):
+    close, asked = mask_to_detection(0.8, picture_mask(0, 90)), []
+
+    def find_portrait(network, picture, window, everyone):
+        asked.append((window.side_px, everyone.shape))
+        return close
+
+    for name in ("confirm", "confirm_turned"):
+        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
+    monkeypatch.setattr("dimr.correspondence.stage1.find_portrait", find_portrait)
+    monkeypatch.setattr("dimr.correspondence.stage1.find_anybody", lambda *about: 1 / 0)
+    picture = np.zeros((70, 100, 3), np.uint8)
+    assert [person.score for person in Crowd((0.4,)).find_people(picture)] == [0.8]
+    assert asked == [(100, (70, 100))]
+
+
 def test_where_nobody_is_found_anybody_will_do(monkeypatch):
     last, asked = mask_to_detection(0.98, picture_mask(0, 20)), []
 
@@ -178,7 +195,7 @@ def test_where_nobody_is_found_anybody_will_do(monkeypatch):
         asked.append((window.side_px, everyone))
         return last
 
-    for name in ("confirm", "confirm_turned"):
+    for name in ("confirm", "confirm_turned", "find_portrait"):
         monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
     monkeypatch.setattr("dimr.correspondence.stage1.find_anybody", find_anybody)
     picture = np.zeros((70, 100, 3), np.uint8)
@@ -188,8 +205,63 @@ def test_where_nobody_is_found_anybody_will_do(monkeypatch):
     assert len(asked) == 1
 
 
+class TestFigure:
+    """Whom the first pass alone saw may be the limbs that the landmark network sees."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        asked = []
+
+        def find_figure(poser, picture, window):
+            asked.append(window.side_px)
+            return self.limbs
+
+        for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
+            monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
+        monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
+        self.limbs = picture_mask(60, 80)
+        return asked
+
+    @staticmethod
+    def find(*scores):
+        crowd = Crowd(scores)
+        crowd.poser = object()
+        return crowd.find_people(np.zeros((70, 100, 3), np.uint8))
+
+    @pytest.mark.parametrize("score", [0.4, 0.9])
+    def test_limbs_elsewhere_are_the_one_person(self, asked, score):
+        (person,) = self.find(score)
+        np.testing.assert_array_equal(person.mask, self.limbs)
+        assert person.score == UNCONFIRMED * score and asked == [140]
+
+    def test_limbs_at_the_same_place_change_nothing(self, asked):
+        self.limbs = picture_mask(5, 25)
+        (person,) = self.find(0.9)
+        assert person.box_px.tolist() == [-0.5, 19.5, 19.5, 39.5] and len(asked) == 1
+
+    def test_no_limbs_change_nothing(self, asked):
+        self.limbs = np.zeros((70, 100), bool)
+        assert self.find(0.4)[0].box_px[0] == -0.5
+
+    def test_of_several_people_it_would_not_be_known_who_is_seen(self, asked):
+        assert len(self.find(0.9, 0.8)) == 2 and not asked
+
+    def test_whoever_is_confirmed_is_believed(self, asked, monkeypatch):
+        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
+        assert self.find(0.9) == [confirmed] and not asked
+
+    def test_so_is_whoever_is_confirmed_later(self, asked, monkeypatch):
+        lying = mask_to_detection(0.98, picture_mask(0, 20))
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm_turned", lambda *about: lying)
+        assert [person.score for person in self.find(0.4)] == [0.98] and not asked
+
+    def test_nobody_stays_nobody(self, asked):
+        assert self.find() == [] and not asked
+
+
 def test_where_nobody_at_all_is_seen_the_surest_doubtful_one_counts_little(monkeypatch):
-    for name in ("confirm", "confirm_turned", "find_anybody"):
+    for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
         monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
     picture = np.zeros((70, 100, 3), np.uint8)
     (person,) = Crowd((0.3, 0.45, 0.4)).find_people(picture)

@@ -1,28 +1,38 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
 
+from dimr.body.camera import full_to_norm
+from dimr.body.model import BodyModel
 from dimr.correspondence.landmarks import (
+    CLOSER_LOOKS,
+    FOLLOWED,
     HALF_SIDE,
     LARGEST_SPREAD,
     LEAST_SPREAD,
     MARK_SIZE,
     POSE_VALUES,
-    SECOND_LOOKS,
     USUAL_SPREAD,
     LandmarkNet,
     Look,
     find_pose,
     look,
     look_at_pose,
+    narrow_pose,
     next_window,
     rotations,
+    surroundings,
+    widen,
 )
+from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import CIRCLE, BlazePose
 from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
+from dimr.surface.atlas import load_atlas
+from dimr.train.weights import load_stages
 from dimr.types import Crop
 
 
@@ -85,16 +95,36 @@ class TestSearch:
         seer = Choosy()
         return find_pose(seer, image, torch.zeros(len(image), 2, 32, 32)).pose, seer
 
-    def test_who_is_upright_for_certain_is_looked_at_twice(self):
+    def test_who_is_upright_for_certain_is_looked_at_and_followed(self):
         _, seer = self.search(torch.ones(3, 3, 64, 64))
-        assert [len(window) for window, _ in seer.looked_at] == [3, 3]
+        assert [len(window) for window, _ in seer.looked_at] == [3] * (1 + CLOSER_LOOKS)
+
+    def test_each_closer_look_is_where_the_one_before_saw_the_body(self):
+        class Small(Seer):
+            CIRCLE_PX = (64.0, 144.0)
+
+        image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        seer, seen = Small(), [(0.0, 0.0, 1.0)]
+        find_pose(seer, image, nobody(32))
+        for _ in range(CLOSER_LOOKS):
+            x, y, half = seen[-1]
+            hips = x - 0.5 * half, y + 0.5 * half
+            half = max(HALF_SIDE[0], 1.25 * 0.375 * half)
+            room = HALF_SIDE[1] - half
+            seen.append((*(min(max(each, -room), room) for each in hips), half))
+        for (window, _), (x, y, half) in zip(seer.looked_at, seen, strict=True):
+            axes = half * torch.eye(2)[None]
+            again = Seer()
+            look(again, image, nobody(32), torch.tensor([[x, y]]), axes)
+            torch.testing.assert_close(window, again.looked_at[0][0], atol=1e-4, rtol=0)
 
     def test_the_others_are_turned(self):
         image = torch.ones(3, 3, 64, 64)
         image[1] = 0.5
         _, seer = self.search(image)
-        turned = [1] * (4 + SECOND_LOOKS)
-        assert [len(window) for window, _ in seer.looked_at] == [3, 3, *turned]
+        turned = [1] * (4 + FOLLOWED * CLOSER_LOOKS)
+        upright = [3] * (1 + CLOSER_LOOKS)
+        assert [len(window) for window, _ in seer.looked_at] == [*upright, *turned]
 
     def test_the_most_upright_rotation_counts_for_each_crop(self):
         image = torch.zeros(4, 3, 64, 64)
@@ -106,12 +136,14 @@ class TestSearch:
         axes = torch.tensor([[0.0, 1, 0], [1.0, 0, 0], [-1.0, 0, 0], [0.0, -1, 0]])
         torch.testing.assert_close(pose[:, 7, 5:], axes, atol=1e-6, rtol=0)
 
-    def test_a_second_look_that_is_not_upright_gives_way_to_the_other(self):
+    def test_a_last_look_that_is_not_upright_gives_way_to_the_other(self):
         class Doubting(Choosy):
             """Sees through whoever it took for the most upright at first."""
 
             def upright(self, window):
-                return super().upright(window) * (0.1 if len(self.looked_at) == 7 else 1.0)
+                followed = 1 + CLOSER_LOOKS + 4 + CLOSER_LOOKS  # the last one after the first
+                doubted = len(self.looked_at) == followed
+                return super().upright(window) * (0.1 if doubted else 1.0)
 
         image = torch.zeros(1, 3, 64, 64)
         image[:, :, :, 44:], image[:, :, :20] = 0.8, 0.9
@@ -183,6 +215,46 @@ class TestNetwork:
             other, _, _, _ = network(window, 0 * mark)
             marked, _, _, _ = network(window, mark)
         assert not torch.equal(other, marked)
+
+
+class TestAround:
+    """Landmarks are looked for in a window around the crop."""
+
+    CROP = Crop((30.0, 40.0), 96.0, 192)
+
+    def test_it_has_the_crop_in_its_middle_and_pixels_as_large(self):
+        around = surroundings(self.CROP)
+        assert around == Crop((30.0, 40.0), 144.0, 288)
+
+    def test_landmarks_of_it_are_told_in_the_crop(self):
+        points_px = np.array([[30.0, 40.0], [78.0, 40.0], [12.0, -7.0]])
+        pose = torch.ones(1, 39, POSE_VALUES)
+        pose[0, :3, :2] = torch.from_numpy(full_to_norm(surroundings(self.CROP), points_px))
+        found = narrow_pose(pose)
+        wanted = full_to_norm(self.CROP, points_px)
+        assert found[0, :3, :2].numpy() == pytest.approx(wanted, abs=1e-5)
+        assert found[0, 0, 2:].tolist() == [1.5, 1, 1, 1, 1, 1, 1.5, 1]
+        assert POSE_VALUES == 10
+
+    def test_nothing_is_known_around_a_crop_alone(self):
+        image = torch.rand(1, 3, 64, 64)
+        wide = widen(image)
+        assert wide.shape == (1, 3, 96, 96) and wide.sum() == image.sum()
+        assert torch.equal(wide[..., 16:80, 16:80], image)
+
+    def test_a_picture_that_ends_at_the_crop_has_nothing_around(self):
+        stage1 = load_stages("open", BodyModel.load(), load_atlas())[0]
+        rng = np.random.default_rng(0)
+        picture = rng.integers(0, 255, (192, 192, 3)).astype(np.uint8)
+        mask = np.zeros((192, 192), bool)
+        mask[20:180, 60:120] = True
+        crop = Crop((95.5, 95.5), 192.0, 192)
+        person = mask_to_detection(1.0, mask)
+        seen = stage1.see(picture, person, crop)
+        with torch.no_grad():
+            alone = stage1.features(picture_to_tensor(picture), stage1.marker(person, crop))
+        torch.testing.assert_close(seen.pose, alone.pose, atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(seen.maps[0], alone.maps[0])
 
 
 class TestPhotograph:

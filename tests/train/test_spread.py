@@ -77,6 +77,20 @@ def test_features_that_tell_errors_are_heard_and_nothing_else_changes():
         assert name.startswith("spread.") or torch.equal(value, before[name]), name
 
 
+def test_the_ratio_counts_what_is_said_within_limits(monkeypatch):
+    """One of those held back has a feature that is far beyond what the others have."""
+
+    def strange(network, image, marker):
+        found = find_pose(network, image, marker)
+        if len(image) == 32 and not hasattr(strange, "done"):  # the first batch
+            strange.done = True
+            found.summary[5, 0, 0, 0] = 1000.0  # held back: every fifth
+        return found
+
+    monkeypatch.setattr("dimr.train.spread.find_pose", strange)
+    assert 0.5 < learn_spread(LandmarkNet(), People())["spread_ratio"] < 1.3
+
+
 def test_features_that_tell_nothing_leave_the_usual_error(monkeypatch):
     def blind(*args):
         look = find_pose(*args)

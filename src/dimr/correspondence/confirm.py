@@ -39,8 +39,12 @@ SAME_PERSON = 0.5
 """Mask IoU from which two people are one."""
 TURNED_IOU = 0.3
 """Mask IoU with the candidate below which it shows somebody else: mostly nobody."""
+PORTRAIT_IOU = 0.5
+"""The same for portraits, which are large."""
 EXPLAINED = 0.5
 """Share of the first pass's pixels up to which somebody is no reason for them."""
+ROOM = 1.4
+"""Side of the window around somebody who may fill the picture, in sides of the picture."""
 TURNED_LOOKS = 3
 """At a window that was turned; others get two."""
 
@@ -125,6 +129,23 @@ def confirm_turned(
     return next((person for person in seen if same_pixels(person.mask, candidate)), None)
 
 
+def find_portrait(
+    network: BlazePose,
+    picture: UInt8[np.ndarray, "H W 3"],
+    window: Crop,
+    everyone: Bool[np.ndarray, "H W"],
+) -> Detection | None:
+    """Somebody who fills a picture in which nobody was found.
+
+    The network wants room around a head: with some, it sees portraits, and people in things. So
+    they have to be much the same pixels as `everyone`, whom the first pass saw.
+    """
+    person = confirm(network, picture, replace(window, side_px=ROOM * window.side_px))
+    if person is None or not same_pixels(person.mask, everyone, PORTRAIT_IOU):
+        return None
+    return person
+
+
 def find_anybody(
     network: BlazePose,
     picture: UInt8[np.ndarray, "H W 3"],
@@ -188,9 +209,13 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
     return kept
 
 
-def same_pixels(mask: Bool[np.ndarray, "H W"], candidate: Bool[np.ndarray, "H W"]) -> bool:
-    """Whether somebody seen in a window that was turned is the candidate it was turned for."""
-    return bool((mask & candidate).sum() >= TURNED_IOU * (mask | candidate).sum())
+def same_pixels(
+    mask: Bool[np.ndarray, "H W"],
+    candidate: Bool[np.ndarray, "H W"],
+    least_iou: float = TURNED_IOU,
+) -> bool:
+    """Whether somebody seen in a window of another kind is the candidate it was made for."""
+    return bool((mask & candidate).sum() >= least_iou * (mask | candidate).sum())
 
 
 def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:

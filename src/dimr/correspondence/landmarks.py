@@ -9,14 +9,19 @@ they stand upright; with its authors' weights it heeds no mark.
 How far off it may be it learns last, from what it says of people that it has not seen: `spread`
 reads that from the features of the look that counts.
 
-The first look is at the crop, the second at the upright window around the body that it saw, as
-MediaPipe tracks people from frame to frame. Where the first is not upright for certain, there are
-first looks in all four rotations and second ones after the two most upright of them; whoever is
-most upright in both is the answer.
+It looks for people in the surroundings of their crops, `AROUND` times as wide: a crop is made for
+what is seen of somebody, and the rest of the body is where that ends.
+
+The first look is at all of that, the second at the upright window around the body that it saw, the
+third at the one around the body that the second saw, as MediaPipe tracks people from frame to
+frame. Where the first is not upright for certain, there are first looks in all four rotations and
+others after the two most upright of them; whoever is most upright in the first and the last is the
+answer.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -36,17 +41,22 @@ from dimr.encoder.blazepose import (
     LandmarkBranch,
     pointwise,
 )
+from dimr.types import Crop
 
 MARKED_LEVEL = 1
 """The stage of the encoder (stride 8) after which the mark enters."""
 MARK_SIZE = LANDMARK_SIZE // 8
 MARK_WIDTH = 32
+AROUND = 1.5
+"""Side of what is looked at as a multiple of the crop's."""
 TURNS_RAD = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 """Of first looks."""
 CERTAIN = 0.95
 """A crop is not turned where its first look is upright with this probability."""
-SECOND_LOOKS = 2
-"""At the bodies that the most upright first looks saw."""
+FOLLOWED = 2
+"""So many first looks, the most upright ones, are followed by others."""
+CLOSER_LOOKS = 2
+"""At the body, one after the other, each where the one before saw it."""
 WINDOW_MARGIN = 1.25
 """Half the side of the next window as a multiple of that circle's radius."""
 HALF_SIDE = (0.25, 1.2)
@@ -160,10 +170,28 @@ def look_at_pose(
     return torch.cat([found.pose, network.spread_of(found)], dim=-1)
 
 
+def surroundings(crop: Crop) -> Crop:
+    """The window around a crop in which the whole body is looked for, pixels as large."""
+    return replace(crop, side_px=AROUND * crop.side_px, size=round(AROUND * crop.size))
+
+
+def narrow_pose(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 10"]:
+    """Landmarks of surroundings, in crop-normalised coordinates of the crop in their middle."""
+    scale = pose.new_ones(POSE_VALUES)
+    scale[:3], scale[8] = AROUND, AROUND
+    return pose * scale
+
+
+def widen(image: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C W W"]:
+    """Surroundings of crops of which nothing else is known: black."""
+    rim = round((AROUND - 1) / 2 * image.shape[-1])
+    return functional.pad(image, (rim, rim, rim, rim))
+
+
 def find_pose(
     network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
 ) -> Look:
-    """The second look that counts, of each crop."""
+    """The last look that counts, of each crop."""
     found, upright = _search(network, image, marker, TURNS_RAD[:1])
     unsure = (upright < CERTAIN).nonzero()[:, 0]
     if len(unsure):
@@ -176,7 +204,7 @@ def find_pose(
 def _search(
     network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
 ) -> tuple[Look, Float[Tensor, "B"]]:
-    """The second look that counts, and how upright the first one was."""
+    """The last look that counts, and how upright the first one was."""
     middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
     first = [
         look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
@@ -184,12 +212,15 @@ def _search(
     ]
     poses, upright = (torch.stack([each[k] for each in first], dim=1) for k in range(2))
     found, sure, firsts = [], [], []
-    for turn in upright.topk(min(SECOND_LOOKS, len(turns_rad)), dim=1).indices.T:
+    for turn in upright.topk(min(FOLLOWED, len(turns_rad)), dim=1).indices.T:
         seen = poses[every, turn]
-        window = next_window(seen[:, HIPS, :2], seen[:, CIRCLE, :2])
-        found.append(look(network, image, marker, *window))
+        for _ in range(CLOSER_LOOKS):
+            window = next_window(seen[:, HIPS, :2], seen[:, CIRCLE, :2])
+            closer = look(network, image, marker, *window)
+            seen = closer.pose
+        found.append(closer)
         firsts.append(upright[every, turn])
-        sure.append(found[-1].upright * firsts[-1])
+        sure.append(closer.upright * firsts[-1])
     best = torch.stack(sure).argmax(0)
     chosen = (torch.stack(values)[best, every] for values in zip(*found, strict=True))
     return Look(*chosen), torch.stack(firsts)[best, every]

@@ -10,16 +10,26 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import (
+    ROOM,
     SAME_PERSON,
     confirm,
     confirm_turned,
     distinct_people,
     find_anybody,
+    find_portrait,
     overlap,
+    same_pixels,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
-from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
+from dimr.correspondence.landmarks import (
+    LandmarkNet,
+    look_at_pose,
+    narrow_pose,
+    surroundings,
+    widen,
+)
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -45,6 +55,8 @@ from dimr.image.crop import (
 from dimr.surface.iuv import mask_iuv, warp_iuv
 from dimr.types import Crop, Detection, Iuv
 
+CROP_MARGIN = 1.25
+"""Side of somebody's crop as a multiple of the longer side of what is seen of them."""
 SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
 UNCONFIRMED = 0.6
@@ -95,7 +107,7 @@ class Stage1:
         table: SurfaceTable,
         crop_size: int = 192,
         scene_size: int = 256,
-        margin: float = 1.25,
+        margin: float = CROP_MARGIN,
         confirmer: BlazePose | None = None,
         poser: LandmarkNet | None = None,
     ) -> None:
@@ -112,27 +124,34 @@ class Stage1:
         """Where the network's weights are."""
         return next(self.network.parameters()).device
 
+    @torch.inference_mode()
     def see(
         self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
     ) -> CropFeatures:
-        """`encode` for somebody's crop of the whole picture."""
-        return self.encode(crop_picture(picture, crop), self.marker(detection, crop))
-
-    @torch.inference_mode()
-    def encode(
-        self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[Tensor, "1 2 h w"]
-    ) -> CropFeatures:
-        """What is seen on a crop: the pass that both stages share."""
-        return self.features(picture_to_tensor(picture), marker)
+        """What is seen of somebody: the pass that both stages share."""
+        around = surroundings(crop)
+        views = [
+            (picture_to_tensor(crop_picture(picture, each)), self.marker(detection, each))
+            for each in (crop, around)
+        ]
+        return self._features(*views)
 
     def features(
         self, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
     ) -> CropFeatures:
-        """`encode` for a batch."""
-        image, marker = image.to(self.device), marker.to(self.device)
+        """What is seen on crops whose surroundings nobody knows."""
+        return self._features((image, marker), (widen(image), widen(marker)))
+
+    def _features(
+        self, crop: tuple[Tensor, Tensor], around: tuple[Tensor, Tensor]
+    ) -> CropFeatures:
+        """Of pictures and marks, both of the crops and of their surroundings."""
+        image, marker = (each.to(self.device) for each in crop)
         pose = None
         if self.poser is not None:
-            pose = look_at_pose(self.poser, image, marker)
+            pose = narrow_pose(
+                look_at_pose(self.poser, *(each.to(self.device) for each in around))
+            )
         return CropFeatures(self.network.encoder.features(image), marker, pose)
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
@@ -164,6 +183,7 @@ class Stage1:
         # In a crowd every look may end at the same person: grey out whom we know and look again,
         # now for people who are turned, too. Whoever is not seen then counts if the first pass is
         # sure.
+        nobody = not found
         for person in distinct_people(candidates):
             if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
                 continue
@@ -178,16 +198,38 @@ class Stage1:
                 overlap(again.mask, other.mask) < SAME_PERSON for other in found
             ):
                 found.append(again)
+                nobody = False
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
         if not found:
-            person = find_anybody(self.confirmer, picture, windows[0], everyone)
+            person = find_portrait(self.confirmer, picture, windows[0], everyone)
+            if person is None:
+                person = find_anybody(self.confirmer, picture, windows[0], everyone)
+            nobody = person is None
             if person is None and candidates:
                 doubtful = max(candidates, key=lambda each: each.score)
                 person = doubtful._replace(score=UNCONFIRMED * doubtful.score)
             found = [] if person is None else [person]
+        if nobody and len(found) == 1:
+            figure = self._figure_of(picture, windows[0], found[0])
+            if figure is not None:
+                return [figure]
         found = sorted(found, key=lambda person: -person.score)
         return self._divide(picture, found, everyone)
+
+    def _figure_of(
+        self, picture: UInt8[np.ndarray, "H W 3"], window: Crop, doubtful: Detection
+    ) -> Detection | None:
+        """The limbs that the landmark network sees, who knows people behind things.
+
+        None if they are much the same pixels as somebody whom the first pass alone saw.
+        """
+        if self.poser is None:
+            return None
+        room = replace(window, side_px=ROOM * window.side_px)
+        mask = find_figure(self.poser, picture, room)
+        same = not mask.any() or same_pixels(mask, doubtful.mask)
+        return None if same else mask_to_detection(doubtful.score, mask)
 
     def _divide(
         self,

@@ -238,8 +238,7 @@ def predicted_iuv(stage1: Stage1) -> IuvOf:
         chosen = detection_at(
             stage1.find_people(picture), _box(record), (picture.shape[0], picture.shape[1])
         )
-        marker = stage1.marker(chosen, crop)
-        return stage1.refine(stage1.encode(crop_picture(picture, crop), marker))
+        return stage1.refine(stage1.see(picture, chosen, crop))
 
     return iuv_of
 

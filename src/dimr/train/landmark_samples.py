@@ -1,31 +1,42 @@
 """People with landmarks for the landmark network: drawn ones, and photographs with labels.
 
+Each is what `dimr.correspondence.landmarks.surroundings` of the marked person's crop would be.
+
 Synthetic people have every landmark, seen or hidden, in the picture and in metres; photographs
 (Leeds Sports Pose Extended) have twelve joints in the picture, some of them wrong, some with left
 and right exchanged: the latter are recognised by what the network says before it starts. The
 photographs that `dimr eval REALVAL` measures on never take part.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch.utils.data import DataLoader, Dataset
 
 from dimr.body.landmarks import ALL_ON_BODY
 from dimr.body.model import BodyModel
-from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
-from dimr.correspondence.network import MARKER_CHANNELS
+from dimr.correspondence.landmarks import AROUND, LandmarkNet, look_at_pose
+from dimr.correspondence.stage1 import CROP_MARGIN
 from dimr.data.occlusion import Cutout
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS, NUM_LANDMARKS
 from dimr.evaluate.photos import JointPhoto
-from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_to_norm, pictures_to_tensor
+from dimr.image.crop import (
+    CORRESPONDENCE_STRIDE,
+    crop_picture,
+    crop_to_norm,
+    mask_box_px,
+    norm_to_crop,
+    pictures_to_tensor,
+)
 from dimr.image.load import load_picture
 from dimr.train.landmark_errors import landmark_places
 from dimr.train.markers import rough_markers
 from dimr.train.photos import LANDMARKS, MIRROR, behind_things, labels_mask, mend_sides
+from dimr.types import Crop
 
 PLACED = np.array(list(ALL_ON_BODY))
 """Landmarks whose places on the body are known."""
@@ -43,6 +54,16 @@ WEIGHTS = np.ones(NUM_LANDMARKS, np.float32)
 WEIGHTS[1:11], WEIGHTS[17:23], WEIGHTS[29:] = 0.3, 0.5, 0.5
 WEIGHTS[[HIPS, CIRCLE]] = 1.0
 """Of the landmarks: there are eleven of the face, of a limb's end one."""
+PICTURE_SIZE = 256
+"""Side of a drawn picture: people in it are as large as in stage 1's crops."""
+BOX_SCALE = (1.3, 2.2)
+"""Of drawn pictures: there is something around the crop."""
+SIZE = 288
+"""Side of a sample."""
+SHIFT, ZOOM = 0.03, 0.06
+"""How far off a crop may be: standard deviations of its middle, in sides, and of its size."""
+LEAST_MARK, LEAST_SIDE_NORM = 0.1, 0.1
+"""From which a pixel is the mark's; of somebody's box."""
 Sample = dict[str, Any]
 """`image`, `marker`, `visible`; `places` (39, 6) with `weight_2d` (39,) and `weight_3d`."""
 
@@ -64,7 +85,8 @@ class DrawnPeople(Dataset):
     """Synthetic people with all landmarks, by index without end."""
 
     def __init__(self, people: SyntheticPeople, body: BodyModel) -> None:
-        self.people, self.body = people, body
+        config = replace(people.config, box_scale=BOX_SCALE)
+        self.people, self.body = people.reconfigured(config, PICTURE_SIZE), body
 
     def __len__(self) -> int:
         return 1 << 40
@@ -75,8 +97,6 @@ class DrawnPeople(Dataset):
         visible, others = sample.labels.person_id == 0, sample.labels.person_id > 0
         rng = np.random.default_rng([self.people.seed, index])
         marker = rough_markers(visible, others, rng)
-        if rng.random() < UNMARKED and not others.any():
-            marker = np.zeros_like(marker)
         rotmats, betas, joints_norm = (
             torch.from_numpy(each)[None]
             for each in (sample.rotmats, sample.betas, sample.keypoints_norm)
@@ -90,14 +110,10 @@ class DrawnPeople(Dataset):
         )
         weight = WEIGHTS.copy()
         weight[CIRCLE + 1 :] = 0
-        return {
-            "image": sample.image,
-            "marker": marker,
-            "visible": visible,
-            "places": places,
-            "weight_2d": weight,
-            "weight_3d": np.float32(1),
-        }
+        found = surrounded(sample.image, marker, visible, places, rng)
+        if rng.random() < UNMARKED and not others.any():
+            found["marker"][:] = 0
+        return found | {"weight_2d": weight, "weight_3d": np.float32(1)}
 
 
 class LabelledPeople(Dataset):
@@ -153,20 +169,53 @@ class LabelledPeople(Dataset):
         if self.augmented and self.cutouts and rng.random() < BEHIND:
             picture, mask = behind_things(picture, mask, self.cutouts, rng)
         visible = mask[::CORRESPONDENCE_STRIDE, ::CORRESPONDENCE_STRIDE]
-        marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
-        if rng.random() >= UNMARKED:
-            marker = rough_markers(visible, np.zeros_like(visible), rng)
+        marker = rough_markers(visible, np.zeros_like(visible), rng)
         places, weight = labelled_places(
             crop_to_norm(joints_px, side), crop_to_norm(head_px, side)
         )
-        return {
-            "image": picture,
-            "marker": marker.astype(np.float32),
-            "visible": visible,
-            "places": places,
-            "weight_2d": weight,
-            "weight_3d": np.float32(0),
-        }
+        found = surrounded(picture, marker, visible, places, rng)
+        if rng.random() < UNMARKED:
+            found["marker"][:] = 0
+        return found | {"weight_2d": weight, "weight_3d": np.float32(0)}
+
+
+def surrounded(
+    picture: UInt8[np.ndarray, "S S 3"],
+    marker: Float[np.ndarray, "2 h w"],
+    visible: Bool[np.ndarray, "h w"],
+    places: Float[np.ndarray, "39 6"],
+    rng: np.random.Generator,
+) -> Sample:
+    """The surroundings of the crop that the mark leads to, roughly: all but the weights."""
+    side, grid = len(picture), len(visible)
+    somebody = np.zeros_like(visible)
+    for mask in (marker[0] > LEAST_MARK, visible):
+        somebody = somebody if somebody.any() else mask
+    box = np.array([-1.0, -1.0, 1.0, 1.0])
+    if somebody.any():
+        box = crop_to_norm(mask_box_px(somebody).astype(float), grid)
+    middle = (box[:2] + box[2:]) / 2
+    half = AROUND * CROP_MARGIN * max(*(box[2:] - box[:2]), LEAST_SIDE_NORM) / 2
+    half *= np.exp(rng.normal(0, ZOOM))
+    middle = middle + 2 * half * rng.normal(0, SHIFT, 2)
+
+    def window(length: int, size: int) -> Crop:
+        """Of pictures with this side."""
+        x, y = norm_to_crop(middle, length)
+        return Crop((float(x), float(y)), half * length, size)
+
+    small = SIZE // CORRESPONDENCE_STRIDE
+    moved = places.copy()
+    moved[:, :2] = (places[:, :2] - middle) / half
+    moved[:, 2] /= half
+    masks = np.dstack([*marker, visible]).astype(np.float32)
+    *marks, seen = np.moveaxis(crop_picture(masks, window(grid, small)), 2, 0)
+    return {
+        "image": crop_picture(picture, window(side, SIZE)),
+        "marker": np.stack(marks),
+        "visible": seen > 0.5,
+        "places": moved,
+    }
 
 
 def shaded(
@@ -201,14 +250,16 @@ def mended(network: LandmarkNet, photos: list[JointPhoto]) -> list[JointPhoto]:
     """Photographs with left and right exchanged where landmarks that are sure say so."""
     network = network.eval()
     samples = LabelledPeople(photos, [], augmented=False)
-    poses, side = [], 0
+    poses, places = [], []
     for batch in DataLoader(samples, batch_size=32):
         image = pictures_to_tensor(batch["image"])
         poses.append(look_at_pose(network, image, batch["marker"]).numpy())
-        side = image.shape[-1]
+        unknown = batch["weight_2d"][:, LANDMARKS, None] == 0
+        places.append(batch["places"][:, LANDMARKS, :2].masked_fill(unknown, torch.nan).numpy())
     found = []
-    for photo, pose in zip(photos, np.concatenate(poses), strict=True):
-        norm = crop_to_norm(photo.joints_px, side)
+    for photo, pose, norm in zip(
+        photos, np.concatenate(poses), np.concatenate(places), strict=True
+    ):
         same = np.array_equal(mend_sides(norm, pose), norm, equal_nan=True)
         found.append(photo if same else photo._replace(joints_px=photo.joints_px[MIRROR]))
     return found

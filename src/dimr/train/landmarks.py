@@ -1,6 +1,6 @@
 """The landmark network's task: recipes `landmarks` and `landmarks_photos`.
 
-Each picture is looked at twice a step, as `look_at_pose` does: at the crop, turned by the quarter
+Each picture is looked at twice a step, as `look_at_pose` does: at all of it, turned by the quarter
 that makes the body most upright or, to learn which one does, by another; and at the window around
 the body, here the true one roughly.
 """
@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.correspondence.landmarks import (
+    AROUND,
     MARKED_LEVEL,
     LandmarkNet,
     find_pose,
@@ -21,8 +22,9 @@ from dimr.correspondence.landmarks import (
     next_window,
     rotations,
 )
+from dimr.correspondence.stage1 import CROP_MARGIN
 from dimr.encoder.blazepose import CIRCLE, HIPS
-from dimr.evaluate.photos import BOX_SHARE, PCK_SHARE
+from dimr.evaluate.photos import PCK_SHARE
 from dimr.image.crop import pictures_to_tensor
 from dimr.train.landmark_samples import DrawnPeople, LabelledPeople
 from dimr.train.loop import StepLoss
@@ -58,7 +60,7 @@ class LandmarkTask:
         validation: DrawnPeople,
         num_validation: int = 256,
         photos: LabelledPeople | None = None,
-        pretrained_rate: float = 0.04,
+        pretrained_rate: float = 0.08,
         bf16: bool = True,
     ) -> None:
         self.model = network
@@ -108,7 +110,7 @@ class LandmarkTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Errors of places (shares of the radius) and metres; share of places within a tenth."""
+        """Errors of places (half pictures) and metres; share of places within a tenth of boxes."""
         found: dict[str, float] = {}
         for prefix, samples in self.validation:
             sums: dict[str, list[Tensor]] = {}
@@ -118,7 +120,7 @@ class LandmarkTask:
                 limbs = torch.from_numpy(LANDMARKS)
                 gap = (pose[..., :2] - batch["places"][..., :2]).norm(dim=-1)[:, limbs]
                 known = batch["weight_2d"][:, limbs] > 0
-                right = gap < 2 * PCK_SHARE * BOX_SHARE  # of the crop, which is 2 wide
+                right = gap < 2 * PCK_SHARE / (AROUND * CROP_MARGIN)  # pictures are 2 wide
                 sums.setdefault("place", []).append(gap.clamp(max=1)[known])
                 sums.setdefault("pck", []).append(right[known].float())
                 if not prefix:
@@ -130,7 +132,7 @@ class LandmarkTask:
 
 
 def first_window(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Middles and axes of looks at whole crops, and whether the right quarter is up."""
+    """Middles and axes of looks at whole pictures, and whether the right quarter is up."""
     upwards = batch["places"][:, CIRCLE, :2] - batch["places"][:, HIPS, :2]
     known = batch["weight_2d"][:, CIRCLE] > 0
     count, quarter = len(known), torch.pi / 2
@@ -139,9 +141,9 @@ def first_window(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     other = torch.where(torch.rand(count) < MISTURNED, torch.randint(1, 4, (count,)), 0)
     other = torch.where(known, other, 0)
     angle_rad = quarter * (nearest + other) + 0.1 * torch.randn(count)
-    half = 0.9 + 0.35 * torch.rand(count)
+    half = 0.9 + 0.25 * torch.rand(count)
     axes = half[:, None, None] * rotations(angle_rad)
-    return 0.06 * torch.randn(count, 2), axes, (other == 0).float()
+    return 0.03 * torch.randn(count, 2), axes, (other == 0).float()
 
 
 def rough_window(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:

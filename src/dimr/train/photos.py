@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
 from dimr.correspondence.confirm import confirm, confirm_turned, same_pixels
+from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, occlude
@@ -64,22 +65,11 @@ def labels_mask(
         side: of the picture.
         rng: thickness, and which of the two it is.
     """
-    mask = np.zeros((side, side), np.uint8)
-    known = ~np.isnan(joints_px[:, 0])
-    places = np.rint(np.nan_to_num(joints_px)).astype(int)
-    size = float(np.ptp(joints_px[known], axis=0).max())
-    thick = max(1, round(rng.uniform(0.08, 0.16) * size))
-    for place in places[known]:
-        cv2.circle(mask, place.tolist(), thick // 2, 1, -1)
-    for start, end in LSP14_EDGES:
-        if known[start] and known[end]:
-            cv2.line(mask, places[start].tolist(), places[end].tolist(), 1, thick)
-    if known[list(TRUNK)].all():
-        cv2.fillConvexPoly(mask, cv2.convexHull(places[list(TRUNK)].astype(np.int32)), 1)
+    mask = body_mask(joints_px, LSP14_EDGES, TRUNK, rng.uniform(0.08, 0.16), (side, side))
     if rng.random() < 0.3:
-        x, y, width, height = cv2.boundingRect(mask)
-        mask[y : y + height, x : x + width] = 1
-    return mask > 0
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        mask[y : y + height, x : x + width] = True
+    return mask
 
 
 def behind_things(

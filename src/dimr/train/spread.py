@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.landmarks import LandmarkNet, find_pose
+from dimr.correspondence.landmarks import LARGEST_SPREAD, LEAST_SPREAD, LandmarkNet, find_pose
 from dimr.encoder.blazepose import HIPS
 from dimr.image.crop import pictures_to_tensor
 
@@ -98,6 +98,7 @@ def learn_spread(
     layer.load_state_dict(state)
     with torch.no_grad():
         said = layer(kept["summary"]).view_as(kept["gap"]).exp()
+        said = said.clamp(LEAST_SPREAD, LARGEST_SPREAD)  # as `LandmarkNet.spread_of` does
         ratio = float(kept["gap"][kept["known"]].mean() / said[kept["known"]].mean())
         network.spread.weight.copy_(layer.weight / std)
         network.spread.bias.copy_(layer.bias - layer.weight @ (mean / std))

@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_at_pose
+from dimr.correspondence.landmarks import (
+    POSE_VALUES,
+    LandmarkNet,
+    look_at_pose,
+    narrow_pose,
+    widen,
+)
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     NUM_PARTS,
@@ -236,7 +242,8 @@ class Stage1Task:
         """Hints for crops with a marker, zeros for the others."""
         pose = image.new_zeros(len(image), NUM_LANDMARKS, POSE_VALUES)
         if marked.any():
-            pose[marked] = look_at_pose(self.poser, image[marked], marker[marked])
+            found = look_at_pose(self.poser, widen(image[marked]), widen(marker[marked]))
+            pose[marked] = narrow_pose(found)
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

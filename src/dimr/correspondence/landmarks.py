@@ -175,6 +175,13 @@ def surroundings(crop: Crop) -> Crop:
     return replace(crop, side_px=AROUND * crop.side_px, size=round(AROUND * crop.size))
 
 
+def look_around(
+    network: LandmarkNet, image: Float[Tensor, "B 3 W W"], marker: Float[Tensor, "B 2 h w"]
+) -> Float[Tensor, "B 39 10"]:
+    """`look_at_pose` for surroundings, in coordinates of the crops in their middle."""
+    return narrow_pose(look_at_pose(network, image, marker))
+
+
 def narrow_pose(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 10"]:
     """Landmarks of surroundings, in crop-normalised coordinates of the crop in their middle."""
     scale = pose.new_ones(POSE_VALUES)

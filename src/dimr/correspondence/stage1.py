@@ -23,13 +23,7 @@ from dimr.correspondence.confirm import (
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
-from dimr.correspondence.landmarks import (
-    LandmarkNet,
-    look_at_pose,
-    narrow_pose,
-    surroundings,
-    widen,
-)
+from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -149,9 +143,7 @@ class Stage1:
         image, marker = (each.to(self.device) for each in crop)
         pose = None
         if self.poser is not None:
-            pose = narrow_pose(
-                look_at_pose(self.poser, *(each.to(self.device) for each in around))
-            )
+            pose = look_around(self.poser, *(each.to(self.device) for each in around))
         return CropFeatures(self.network.encoder.features(image), marker, pose)
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:

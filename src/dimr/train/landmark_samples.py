@@ -188,9 +188,8 @@ def surrounded(
 ) -> Sample:
     """The surroundings of the crop that the mark leads to, roughly: all but the weights."""
     side, grid = len(picture), len(visible)
-    somebody = np.zeros_like(visible)
-    for mask in (marker[0] > LEAST_MARK, visible):
-        somebody = somebody if somebody.any() else mask
+    mark = marker[0] > LEAST_MARK
+    somebody = mark if mark.any() else visible
     box = np.array([-1.0, -1.0, 1.0, 1.0])
     if somebody.any():
         box = crop_to_norm(mask_box_px(somebody).astype(float), grid)

@@ -16,13 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.landmarks import (
-    POSE_VALUES,
-    LandmarkNet,
-    look_at_pose,
-    narrow_pose,
-    widen,
-)
+from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_around, widen
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     NUM_PARTS,
@@ -242,8 +236,7 @@ class Stage1Task:
         """Hints for crops with a marker, zeros for the others."""
         pose = image.new_zeros(len(image), NUM_LANDMARKS, POSE_VALUES)
         if marked.any():
-            found = look_at_pose(self.poser, widen(image[marked]), widen(marker[marked]))
-            pose[marked] = narrow_pose(found)
+            pose[marked] = look_around(self.poser, widen(image[marked]), widen(marker[marked]))
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

@@ -12,6 +12,7 @@ fit.
 
 import argparse
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -76,13 +77,18 @@ class Measured:
     def person(self, sample: CropSample) -> None:
         """Adds somebody."""
 
-        def refine(regression: Regression, iuv: Iuv, seen: torch.Tensor | None) -> Regression:
+        def refine(
+            regress: Callable[[Iuv], Regression], iuv: Iuv, seen: torch.Tensor | None
+        ) -> Regression:
             if not self.with_landmarks:
                 seen = None
+            regression, given = regress(iuv), iuv
             if self.wrong_share is not None:
-                iuv = spoil(iuv, self.wrong_share, len(self.rows))
+                given = spoil(iuv, self.wrong_share, len(self.rows))
             start = time.perf_counter()
-            refined = self.model.refine(regression, iuv, seen)
+            refined = self.model.refine(
+                lambda each: regression if each is given else regress(each), given, seen
+            )
             milliseconds = 1e3 * (time.perf_counter() - start)
             before, after = (errors_mm(self.model, sample, each) for each in (regression, refined))
             self.rows.append([*before, *after, after[0] > before[0], milliseconds])

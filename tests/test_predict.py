@@ -1,5 +1,4 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,8 +10,9 @@ from dimr import predict
 from dimr.body.camera import PerspectiveCamera, default_focal_px, fit_weak, full_to_norm
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import CropFeatures, Stage1
+from dimr.correspondence.stage1 import Stage1
 from dimr.encoder.blazepose import Pyramid
 from dimr.image.crop import box_to_crop
 from dimr.network.dimr import Dimr
@@ -75,7 +75,7 @@ class PerfectStage1(Stage1):
 
     def __init__(self, people: list[KnownPerson]):
         self.people = people
-        self.network = SimpleNamespace(encoder=nn.Identity())
+        self.encoder = nn.Identity()
         self.passes = 0
         self.crops: list[Crop] = []
         self.confirmer = None
@@ -97,7 +97,7 @@ class PerfectStage1(Stage1):
                 for channels, stride in ((16, 2), (48, 4), (48, 8), (48, 16), (144, 32), (864, 32))
             )
         )
-        return CropFeatures(pyramid, marker, POSE)
+        return CropFeatures(pyramid, marker, POSE, pyramid.maps)
 
     def marker(self, detection: Detection, crop: Crop) -> torch.Tensor:
         self.marked = detection.mask
@@ -116,7 +116,7 @@ class PerfectStage2(Dimr):
     def __init__(self, stage1: PerfectStage1):
         nn.Module.__init__(self)
         self.stage1 = [stage1]
-        self.encoder = stage1.network.encoder
+        self.encoder = stage1.encoder
         self.inputs: list[tuple] = []
 
     def regress_from(self, maps, mask, uv, image=None, pose=None) -> Regression:
@@ -253,9 +253,39 @@ class TestModel:
         person = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
         model = perfect_model(body, atlas, [person])
         asked = []
-        model.refine = lambda regression, iuv, landmarks: asked.append(landmarks) or regression
+        model.refine = lambda regress, iuv, landmarks: asked.append(landmarks) or regress(iuv)
         model.predict(PICTURE, person.iuv if given else None, refine=True)
         assert (asked[0] is None) == given
+
+    @pytest.mark.parametrize(("visible", "times"), [(0.59, 1), (0.61, 2)])
+    def test_stage_2_is_asked_again_about_people_of_whom_most_is_seen(
+        self, body, atlas, visible, times
+    ):
+        """With the same pixels, which now show the surface of the laid body."""
+        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        model = perfect_model(body, atlas, [person])
+        stage1 = model.stage1
+        crop = stage1.refine_crop(person.detection)
+        iuv = crop_iuv(person.iuv, crop)
+        mirrored = np.where(iuv.mask[..., None], [1, 0] + iuv.uv * [-1, 1], 0).astype(np.float32)
+        wrong = Iuv(iuv.mask, mirrored, np.where(iuv.mask, np.float32(0.5), np.float32(0)))
+        landmarks = torch.zeros(39, 10)
+        landmarks[list(predict.LIMB_LANDMARKS), 3] = visible
+        landmarks[:, 8:] = 9.0  # they may be anywhere
+        asked = []
+
+        def regress(each):
+            asked.append(each)
+            return person.regression(crop)
+
+        model.refine(regress, wrong, landmarks)
+        assert len(asked) == times and asked[0] is wrong
+        model.refine(regress, wrong, None)
+        assert len(asked) == times + 1
+        if times == 2:
+            assert np.array_equal(asked[1].mask, wrong.mask)
+            gaps = [np.abs(each.uv - iuv.uv)[iuv.mask].mean() for each in asked[:2]]
+            assert gaps[1] < 0.5 * gaps[0]
 
     def test_nobody_found(self, body, atlas):
         assert perfect_model(body, atlas, []).predict(PICTURE).people == []

@@ -7,7 +7,8 @@ the place of stage 1's; it is on the open atlas, in pixels of the full picture. 
 is then laid on its IUV and on landmarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from torch import Tensor
 from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_translation
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
+from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import CropFeatures, Stage1
-from dimr.fit import fit_to_iuv
+from dimr.correspondence.stage1 import Stage1
+from dimr.fit import fit_to_iuv, lay_surface
 from dimr.image.crop import (
     crop_picture,
     picture_centre_px,
@@ -34,6 +36,10 @@ from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 
 MIN_SCALE = 0.05
 """Smallest weak-perspective scale that is believed: a 2 m body over 5 % of the crop."""
+LIMB_LANDMARKS = (*range(11, 17), *range(23, 29))
+"""Of BlazePose's, the joints of arms and legs."""
+MOSTLY_SEEN = 0.6
+"""Mean visibility of these from which stage 2 is asked once more."""
 
 
 class Model:
@@ -98,28 +104,56 @@ class Model:
         iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
-        regression = self._regress(cropped, features, iuv)
+        regress = partial(self._regress, cropped, features)
         if refine:
             # whoever brings an IUV knows better than landmarks
             pose = features.pose if given is None else None
-            regression = self.refine(regression, iuv, None if pose is None else pose[0])
+            regression = self.refine(regress, iuv, None if pose is None else pose[0])
+        else:
+            regression = regress(iuv)
         return self._place(detection, crop, iuv, regression, camera)
 
     def refine(
         self,
-        regression: Regression,
+        regress: Callable[[Iuv], Regression],
         iuv: Iuv,
         landmarks: Float[Tensor, "39 10"] | None = None,
     ) -> Regression:
-        """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`."""
-        return fit_to_iuv(regression, iuv, self.body, self.atlas, landmarks=landmarks)
+        """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`.
+
+        Where landmarks see most of somebody, stage 2 is asked once more: what it has laid there
+        says better than stage 1 which surface the pixels show.
+
+        Args:
+            regress: stage 2 on an IUV of the crop.
+            iuv: what is seen.
+            landmarks: of `look_at_pose`; None does without.
+        """
+        laid = fit_to_iuv(regress(iuv), iuv, self.body, self.atlas, landmarks=landmarks)
+        if landmarks is None or landmarks[list(LIMB_LANDMARKS), 3].mean() < MOSTLY_SEEN:
+            return laid
+        surface = lay_surface(laid, iuv, self.body, self.atlas)
+        return fit_to_iuv(regress(surface), surface, self.body, self.atlas, landmarks=landmarks)
+
+    def lay(self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, cells: Iuv) -> Iuv:
+        """Stage 1's surface of a crop, corrected by the body that both stages make of it.
+
+        For `Stage1.laid`; see `dimr.fit.lay_surface`.
+        """
+        iuv = self.stage1.refine(features)
+        if not iuv.mask.any():
+            return cells
+        regress = partial(self._regress, cropped, features)
+        pose = None if features.pose is None else features.pose[0]
+        regression = self.refine(regress, iuv, pose)
+        return lay_surface(regression, cells, self.body, self.atlas)
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
     ) -> Regression:
         """Stage 2 on a crop whose encoder features stage 1 has already."""
         image = picture_to_tensor(cropped).to(self.stage1.device)
-        shared = self.stage2.encoder is self.stage1.network.encoder
+        shared = self.stage2.encoder is self.stage1.encoder
         maps = features.maps if shared else self.stage2.encoder(image)
         mask = torch.from_numpy(iuv.mask)[None].to(image.device)
         uv = torch.from_numpy(iuv.uv)[None].to(image.device)

@@ -231,15 +231,23 @@ class TestShowAndPredict:
         assert "exists" in refused("show", own, "-o", tmp_path / "a.png")
 
     def test_predict_writes_what_predict_reads(self, tmp_path, truth, atlas, monkeypatch):
+        asked = []
+
         class Stage1:
+            def laid(self, lay):
+                asked.append(lay)
+                return self
+
             def find_iuvs(self, picture):
                 return [iuv_to_window(truth, 0.75)] if picture.any() else []
 
-        model = type("Model", (), {"stage1": Stage1(), "atlas": atlas})()
+        model = type("Model", (), {"stage1": Stage1(), "atlas": atlas, "lay": "lay"})()
         monkeypatch.setattr(dimr.predict, "load", lambda *_: model)
         cv2.imwrite(str(tmp_path / "p.png"), np.full((*SIZE, 3), 100, np.uint8))
         out = works("predict", tmp_path / "p.png", "-o", tmp_path / "i.npz")
-        assert "person 1: score 0.75" in out
+        assert "person 1: score 0.75" in out and asked == ["lay"]
+        works("predict", tmp_path / "p.png", "-o", tmp_path / "plain.npz", "--no-refine")
+        assert asked == ["lay"]
         assert cv2.imread(str(tmp_path / "i_drawing.png")).shape == (*SIZE, 3)
         (window,), size, _ = read_windows(tmp_path / "i.npz")
         np.testing.assert_array_equal(window.to_picture(size).uv, truth.uv)

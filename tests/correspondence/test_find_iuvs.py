@@ -8,7 +8,7 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import crop_picture
-from dimr.types import Crop, Detection
+from dimr.types import Crop, Detection, Iuv
 
 
 class Seeing(Stage1):
@@ -73,6 +73,25 @@ def test_outlines_are_finer_than_the_cells_they_come_from():
     small = stage1.look_again(np.zeros((70, 100, 3), np.uint8), detection, half, (35, 50))
     np.testing.assert_array_equal(small.uv[20, 8], [0.25, 0.75])
     assert abs(small.mask.sum() - fine.mask.sum() / 4) < 0.05 * small.mask.sum()
+
+
+def test_a_laid_body_corrects_the_surface_and_leaves_the_outline():
+    """The crop and every cell of it are given; stage 1 itself stays as it was."""
+    stage1, given = Seeing(), []
+
+    def lay(cropped, features, cells):
+        given.append((cropped.shape, cells.mask.all()))
+        return Iuv(cells.mask, np.full_like(cells.uv, 0.5), cells.confidence)
+
+    picture = np.zeros((70, 100, 3), np.uint8)
+    (laid,) = stage1.laid(lay).find_iuvs(picture)
+    assert given[0] == ((32, 32, 3), True)
+    stage1.asked.clear()
+    (plain,) = stage1.find_iuvs(picture)
+    assert np.array_equal(laid.iuv.mask, plain.iuv.mask)
+    assert (laid.iuv.uv[laid.iuv.mask] == 0.5).all()
+    assert (plain.iuv.uv[plain.iuv.mask] == [0.25, 0.75]).all()
+    assert np.array_equal(laid.iuv.confidence, plain.iuv.confidence)
 
 
 def _cells_of(stage1: Seeing, mask: np.ndarray, detection: Detection) -> CorrespondenceMaps:

@@ -252,7 +252,7 @@ class TestAround:
         person = mask_to_detection(1.0, mask)
         seen = stage1.see(picture, person, crop)
         with torch.no_grad():
-            alone = stage1.features(picture_to_tensor(picture), stage1.marker(person, crop))
+            alone = stage1.features((picture_to_tensor(picture), stage1.marker(person, crop)))
         torch.testing.assert_close(seen.pose, alone.pose, atol=2e-3, rtol=1e-3)
         torch.testing.assert_close(seen.maps[0], alone.maps[0])
 

@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from dimr.correspondence.network import NORM_GROUPS, NUM_PARTS, CorrespondenceNet, Norm
+from dimr.correspondence.network import (
+    ATTENTION_LEVEL,
+    NORM_GROUPS,
+    NUM_PARTS,
+    CorrespondenceNet,
+    Norm,
+    Residual,
+)
 from dimr.encoder.blazepose import BlazePose
 
 CENTRES_M = torch.arange(72.0).reshape(24, 3)
@@ -92,3 +99,51 @@ def test_a_mark_in_one_corner_is_known_in_the_other(network):
         marker[..., :16, :16] = 1
         after = network.context(features.stride32, marker, None)
     assert (before - after)[0, :, -1, -1].abs().max() > 1e-4
+
+
+def test_residuals_start_as_nothing_and_learn():
+    torch.manual_seed(0)
+    residual, maps = Residual(16, 24), torch.randn(2, 16, 6, 6, requires_grad=True)
+    found = residual(maps)
+    assert torch.equal(found, maps)
+    found.square().sum().backward()
+    last = residual.add[-1]
+    assert last.weight.grad.abs().max() > 0
+    torch.nn.init.normal_(last.weight)
+    assert not torch.equal(residual(maps), maps)
+
+
+def test_what_attends_once_more_starts_as_nothing():
+    """So that an older decoder goes on from what it knows."""
+    torch.manual_seed(0)
+    network = build().eval()
+    image, marker, pose = (
+        torch.rand(1, 3, 128, 128),
+        torch.rand(1, 2, 64, 64),
+        torch.rand(1, 39, 10),
+    )
+    with torch.no_grad():
+        before = network(image, marker, pose)
+        for each in network.attend.parameters():
+            torch.nn.init.normal_(each)
+        assert torch.equal(before.part, network(image, marker, pose).part)
+        torch.nn.init.normal_(network.attended.weight, std=0.1)
+        after = network(image, marker, pose)
+        assert not torch.equal(before.part, after.part)
+        # and hears the landmarks
+        torch.nn.init.normal_(network.attend_hint.to_tokens.weight)
+        assert not torch.equal(after.part, network(image, marker, pose).part)
+    assert network.encoder.strides[ATTENTION_LEVEL - 1] == 16
+
+
+def test_heads_read_the_coarser_level_too(network):
+    """Its weights come after those of the finest level."""
+    network = build()
+    torch.nn.init.zeros_(network.heads.weight)
+    network.heads.weight.data[0, -1] = 1  # the person's logit is a channel of stride 4
+    maps = network(torch.rand(1, 3, 128, 128), torch.zeros(1, 2, 64, 64))
+    logit = maps.person[0]
+    coarse = torch.nn.functional.avg_pool2d(logit[None, None], 2)
+    again = torch.nn.functional.interpolate(coarse, logit.shape, mode="bilinear")[0, 0]
+    assert logit.std() > 0
+    assert (again - logit).abs().max() < 0.5 * (logit.max() - logit.min())

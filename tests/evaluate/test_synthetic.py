@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -123,9 +125,12 @@ class TestSampleErrors:
         seen = []
 
         def to_truth(
-            regression: Regression, iuv: Iuv, landmarks: torch.Tensor | None
+            regress: Callable[[Iuv], Regression], iuv: Iuv, landmarks: torch.Tensor | None
         ) -> Regression:
             seen.append((iuv.mask.shape, landmarks is None))
+            regression = regress(iuv)
+            half = Iuv(iuv.mask & (np.arange(96) < 48), iuv.uv)
+            assert not torch.equal(regress(half).rotmats, regression.rotmats)
             return Regression(
                 torch.from_numpy(self.sample.rotmats)[None],
                 torch.from_numpy(self.sample.betas)[None],

@@ -41,6 +41,7 @@ from dimr.train.recipes import (
     train_stage1_decoder,
 )
 from dimr.train.weights import (
+    ENCODER_FILE,
     LANDMARKS_FILE,
     STAGE1_FILE,
     load_landmarks,
@@ -85,8 +86,8 @@ class TestSurrounded:
 
     @pytest.fixture
     def sample(self, monkeypatch):
-        monkeypatch.setattr("dimr.train.landmark_samples.SHIFT", 0.0)
-        monkeypatch.setattr("dimr.train.landmark_samples.ZOOM", 0.0)
+        monkeypatch.setattr("dimr.train.surroundings.SHIFT", 0.0)
+        monkeypatch.setattr("dimr.train.surroundings.ZOOM", 0.0)
         picture = np.zeros((128, 128, 3), np.uint8)
         picture[40:72, 64:96] = 200  # norm: from (0, -0.375) to (0.5, 0.125)
         visible = picture[::2, ::2, 0] > 0
@@ -122,7 +123,7 @@ class TestSurrounded:
         assert (wide > 100).sum() == pytest.approx((marked > 100).sum() / 16, rel=0.1)
 
     def test_crops_are_a_little_off(self, sample, monkeypatch):
-        monkeypatch.setattr("dimr.train.landmark_samples.SHIFT", 0.03)
+        monkeypatch.setattr("dimr.train.surroundings.SHIFT", 0.03)
         first, second = (sample()["places"][0, :2] for _ in range(2))
         assert 0.001 < np.linalg.norm(first - second) < 0.5
 
@@ -432,5 +433,5 @@ class TestRecipes:
 
     def test_landmarks_are_part_of_stage_1_where_they_are(self, tmp_path):
         names = [path.name for path in stage1_files(weights_folder("open"))]
-        assert names == [STAGE1_FILE, LANDMARKS_FILE]
+        assert names == [STAGE1_FILE, LANDMARKS_FILE, ENCODER_FILE]
         assert stage1_files(tmp_path) == [tmp_path / STAGE1_FILE]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -20,12 +21,16 @@ from dimr.train.recipes import (
     train_stage2_geometry,
     train_stage2_inpainting,
 )
+from dimr.train.seen import stage1_hash
 from dimr.train.weights import (
+    ENCODER_FILE,
     STAGE1_FILE,
     STAGE2_FILE,
     hear_surface,
+    keep_encoder,
     load_stages,
     new_stage2,
+    stage1_files,
 )
 
 
@@ -101,6 +106,40 @@ def test_a_decoder_that_goes_on_leaves_the_shared_encoder_alone(trained, body, a
     changed = {name for name in before if not before[name].equal(after[name])}
     assert changed and not any(name.startswith("encoder.") for name in changed)
     assert card["recipe"] == "stage1_decoder"
+
+
+def test_a_head_fits_though_stage_1_has_learnt_on(trained, body, atlas, tmp_path):
+    """What it sees pictures with is kept beside the new stage 1, also a second time."""
+    source = trained
+    for number in range(2):
+        run = Run(folder=tmp_path / str(number), stage1=source, steps=1, validation=2)
+        (train_stage1_decoder if number else train_stage1)(run, body, atlas)
+        source = run.folder / "weights"
+        shutil.copy(trained / STAGE2_FILE, source)
+        assert [path.name for path in stage1_files(source)] == [STAGE1_FILE, ENCODER_FILE]
+    before, _ = load_stages(trained, body, atlas)
+    stage1, stage2 = load_stages(source, body, atlas)
+    kept, learnt = stage2.encoder.state_dict(), stage1.network.encoder.state_dict()
+    known = before.network.encoder.state_dict()
+    assert all(kept[name].equal(known[name]) for name in known)
+    assert not all(kept[name].equal(learnt[name]) for name in known)
+    image, marker = torch.rand(1, 3, 192, 192), torch.rand(1, 2, 96, 96)
+    with torch.no_grad():
+        features = stage1.features((image, marker))
+        for found, wanted in zip(features.maps, stage2.encoder(image), strict=True):
+            assert torch.equal(found, wanted)
+        assert not torch.equal(features.maps[-1], features.pyramid.maps[-1])
+    assert stage1_hash(stage1) != stage1_hash(before)
+
+
+def test_an_encoder_of_another_body_is_refused(trained, body, atlas, tmp_path):
+    for name in (STAGE1_FILE, STAGE2_FILE):
+        shutil.copy(trained / name, tmp_path)
+    keep_encoder(trained, tmp_path, body, atlas)
+    state, card = load_weights(tmp_path / ENCODER_FILE)
+    save_weights(tmp_path / ENCODER_FILE, state, card | {"body": "another"})
+    with pytest.raises(ValueError, match=r"encoder\.safetensors was made for body 'another'"):
+        load_stages(tmp_path, body, atlas)
 
 
 def test_a_head_goes_on_from_another_without_its_features(trained, body, atlas, tmp_path):

@@ -2,15 +2,24 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceMaps
-from dimr.data.synthetic.people import PeopleLabels
+from dimr.data.synthetic.config import SyntheticConfig
+from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
+from dimr.surface.atlas import load_atlas
 from dimr.train.stage1 import (
+    CYCLE,
+    LEAST_PIXELS,
+    SCENES,
+    UNMARKED,
+    Stage1Samples,
     Stage1Weights,
     centre_loss,
     centre_map,
     offset_map,
     stage1_loss,
 )
+from dimr.train.surroundings import LEAST_MARK, PICTURE_SIZE, middle_of
 
 
 def people_at(*centres_and_sizes):
@@ -136,3 +145,75 @@ def test_centre_loss_forgives_near_misses():
     far[0, 0, 0] = 9.0
     one = torch.ones(1)
     assert centre_loss(near, target, one) < 0.05 * centre_loss(far, target, one)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    crowd = SyntheticConfig(others=(0.0, 0.0, 1.0, 0.0))
+    return Stage1Samples(SyntheticPeople(BodyModel.load(None), load_atlas(None), config=crowd))
+
+
+MARKED = [kind for kind in range(CYCLE) if kind not in (*SCENES, *UNMARKED)]
+
+
+class TestStage1Samples:
+    def test_all_kinds_fit_in_a_batch(self, samples):
+        batch = torch.utils.data.default_collate([samples[kind] for kind in range(CYCLE)])
+        assert batch["image"].shape == (CYCLE, 192, 192, 3)
+        assert batch["around"].shape == (CYCLE, 288, 288, 3)
+        assert batch["around_marker"].shape == (CYCLE, 2, 144, 144)
+        assert batch["marker"].shape == (CYCLE, 2, 96, 96)
+        for kind in range(CYCLE):
+            is_scene = kind not in MARKED
+            assert float(batch["is_scene"][kind]) == is_scene
+            assert bool(batch["around"][kind].any()) != is_scene
+            assert bool(batch["marker"][kind].any()) != is_scene
+
+    @pytest.mark.parametrize("index", MARKED)
+    def test_a_marked_crop_is_the_middle_of_its_surroundings(self, samples, index):
+        sample = samples[index]
+        assert np.array_equal(sample["image"], middle_of(sample["around"], 192))
+        for mark, around in zip(sample["marker"], sample["around_marker"], strict=True):
+            assert np.array_equal(mark, middle_of(around, 96))
+
+    @pytest.mark.parametrize("index", MARKED)
+    def test_who_is_marked_fills_the_crop(self, samples, index):
+        sample = samples[index]
+        mark = sample["marker"][0] > LEAST_MARK
+        rows, cols = np.nonzero(mark)
+        extent = max(np.ptp(rows), np.ptp(cols)) / 96
+        assert 0.65 < extent < 0.95  # 1 / 1.25 roughly
+        assert (mark & sample["visible"]).sum() > 0.2 * sample["visible"].sum()
+
+    def test_labels_are_where_the_person_is(self, samples):
+        sample = samples[0]
+        assert ((sample["part"] > 0) <= sample["visible"]).all()
+        known = sample["part"] > 0
+        assert known.sum() > 0.9 * sample["visible"].sum()
+        assert np.linalg.norm(sample["position_m"], axis=0)[known].min() > 0
+
+    def test_others_are_asked_for_too(self, samples):
+        """Person 0 is near the middle; others often are not."""
+        found = set()
+        for index in range(0, 20 * CYCLE, CYCLE):
+            drawn = samples.wider.crop_sample(index)
+            sizes = np.bincount(drawn.labels.person_id[drawn.labels.person_id >= 0])
+            parts = [
+                np.unique(drawn.labels.part[drawn.labels.person_id == who])
+                for who in range(len(sizes))
+            ]
+            shown = np.unique(samples[index]["part"])[1:]
+            matches = [who for who in range(len(sizes)) if np.isin(shown, parts[who]).all()]
+            if matches and 0 not in matches:
+                found.add(index)
+                assert max(sizes[who] for who in matches) >= LEAST_PIXELS
+        assert found
+
+    def test_a_sample_depends_on_its_index_alone(self, samples):
+        first = samples[2]
+        samples[4]
+        again = samples[2]
+        assert all(np.array_equal(first[name], again[name]) for name in first)
+
+    def test_drawn_pictures_are_wider_than_crops(self, samples):
+        assert samples.wider.crop_sample(0).image.shape == (PICTURE_SIZE, PICTURE_SIZE, 3)

@@ -1,8 +1,20 @@
+import cv2
+import numpy as np
 import pytest
 import torch
 
+from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import SyntheticPeople
-from dimr.train.stage2 import ALONE, BesideIuvs, GeometrySamples, batch_to_target, split_alone
+from dimr.image.crop import norm_to_crop
+from dimr.train.stage2 import (
+    ALONE,
+    OCCLUDED,
+    BesideIuvs,
+    GeometrySamples,
+    PictureSamples,
+    batch_to_target,
+    split_alone,
+)
 
 
 def test_targets_count_every_joint():
@@ -44,3 +56,40 @@ def test_mistaken_people_have_pixels_of_somebody_else(open_body, open_atlas, sha
     same = [(plain[k]["mask"] == mistaken[k]["mask"]).all() for k in range(8)]
     assert all(same) is not others
     assert all((plain[k]["rotmats"] == mistaken[k]["rotmats"]).all() for k in range(8))
+
+
+ALONE_AND_WHOLE = SyntheticConfig(
+    others=(1.0, 0.0, 0.0, 0.0), objects=(1.0, 0.0, 0.0, 0.0), close_up=0.0
+)
+
+
+class TestPictureSamples:
+    def test_labels_are_those_of_the_crop(self, open_body, open_atlas):
+        """Joints lie on the visible person, whose pixels have places on the atlas."""
+        samples = PictureSamples(SyntheticPeople(open_body, open_atlas, config=ALONE_AND_WHOLE))
+        for index in range(6):
+            sample = samples[index]
+            mask = sample["mask"]
+            assert sample["image"].shape == (192, 192, 3) and mask.shape == (96, 96)
+            assert (sample["uv"].any(-1) <= mask).all() and mask.sum() > 300
+            away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+            x, y = np.rint(norm_to_crop(sample["joints_norm"], 96)).astype(int).T
+            inside = (x >= 0) & (x < 96) & (y >= 0) & (y < 96)
+            assert inside.mean() > 0.8
+            assert np.median(away[y[inside], x[inside]]) == 0
+            assert away[y[inside], x[inside]].max() < 9
+
+    def test_twins_share_the_crop_and_hide_some_of_it(self, open_body, open_atlas):
+        people = SyntheticPeople(open_body, open_atlas, config=ALONE_AND_WHOLE)
+        sample = PictureSamples(people, twins=True)[1]
+        mask, twin = sample["mask"], sample[OCCLUDED + "mask"]
+        assert (twin <= mask).all() and 0 < twin.sum() < mask.sum()
+        same = (sample["image"] == sample[OCCLUDED + "image"]).all(-1)
+        assert 0.1 < same.mean() < 1
+        assert same[::2, ::2][twin].mean() > 0.9
+        assert same[::2, ::2][mask & ~twin].mean() < 0.1
+
+    def test_twins_leave_the_originals_as_they_are(self, open_body, open_atlas):
+        people = SyntheticPeople(open_body, open_atlas)
+        plain, both = PictureSamples(people)[3], PictureSamples(people, twins=True)[3]
+        assert all(np.array_equal(plain[name], both[name]) for name in plain)

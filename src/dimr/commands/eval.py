@@ -11,7 +11,7 @@ from dimr.commands.protocols.confidence import confidence
 from dimr.commands.protocols.landmarks import landmarks
 from dimr.commands.protocols.realval import realval
 from dimr.commands.protocols.robust import robust
-from dimr.commands.protocols.stage1 import stage1
+from dimr.commands.protocols.stage1 import measure_stage1
 from dimr.commands.protocols.synthocc import synthocc
 from dimr.commands.protocols.tables import paper_table
 
@@ -86,7 +86,11 @@ def eval(
         ),
     ] = None,
     refine: Annotated[
-        bool, typer.Option(help="SYNTHOCC, REALVAL: as `dimr predict` does (docs/refine.md).")
+        bool,
+        typer.Option(
+            help="SYNTHOCC, REALVAL: as `dimr predict` does (docs/refine.md); STAGE1: as `dimr "
+            "iuv predict` does."
+        ),
     ] = True,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Also write the numbers to this file.")
@@ -98,7 +102,7 @@ def eval(
     if protocol == "SYNTHOCC":
         report = synthocc(subset, limit, weights[0], photos, iuv, refine)
     elif protocol == "STAGE1":
-        report = stage1(subset, limit, weights[0], photos, street, picture)
+        report = measure_stage1(subset, limit, weights[0], photos, street, picture, refine)
     elif protocol == "ROBUST":
         report = robust(subset, limit, weights, photos, picture)
     elif protocol == "LANDMARKS":

@@ -167,10 +167,13 @@ def predict(
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a path.")
     ] = "open",
+    refine: Annotated[
+        bool, typer.Option(help="Lay a body on what stage 1 sees and show its surface.")
+    ] = True,
     device: Device = "cpu",
     overwrite: Overwrite = False,
 ) -> None:
-    """Stage 1 alone: the IUV of each person of a picture, and a drawing of them."""
+    """The IUV of each person of a picture, and a drawing of them."""
     from dimr.correspondence.iuv_window import windows_bytes
     from dimr.draw import iuvs_picture, picture_bytes
     from dimr.image.load import load_picture
@@ -182,7 +185,8 @@ def predict(
     _check_out(drawing, ".png", overwrite)
     pixels = load_picture(picture)
     model = load(weights, None, device)
-    people = model.stage1.find_iuvs(pixels)
+    stage1 = model.stage1.laid(model.lay) if refine else model.stage1
+    people = stage1.find_iuvs(pixels)
     if not people:
         raise ValueError(f"{picture}: no person found")
     size = pixels.shape[1], pixels.shape[0]

@@ -29,6 +29,8 @@ MARKER_CHANNELS = 2
 """Who is meant, who is not."""
 HINT_LEVEL = 1
 """Level of the pyramid (stride 4) at which the hint's map joins."""
+ATTENTION_LEVEL = 3
+"""Level of the pyramid (stride 16) at which places attend to each other once more."""
 HEADS = (1, NUM_PARTS, 3 * NUM_PARTS)
 """Channels of person, part and position."""
 POSITION = 2
@@ -53,6 +55,18 @@ class CorrespondenceMaps(NamedTuple):
     """From the place to its person's centre (x, y), as a share of the picture's side."""
 
 
+class CropFeatures(NamedTuple):
+    """What is seen on a batch of crops: what both stages start from."""
+
+    pyramid: Pyramid
+    marker: Float[Tensor, "B 2 h w"]
+    """Who is meant and who is not."""
+    pose: Float[Tensor, "B 39 10"] | None
+    """Landmarks of the marked people; None where nobody can be asked."""
+    maps: list[Tensor]
+    """What stage 2 sees, fine to coarse."""
+
+
 class Norm(nn.GroupNorm):
     """Group norm that stays in bfloat16: autocast would carry whole maps to float32 and back.
 
@@ -71,6 +85,22 @@ class Norm(nn.GroupNorm):
         return normed.contiguous(memory_format=torch.channels_last)
 
 
+class Residual(nn.Module):
+    """Two convolutions beside the map that they add to; at first they add nothing."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        last = nn.Conv2d(hidden, width, 3, padding=1)
+        start_at_zero(last)
+        self.add = nn.Sequential(
+            nn.Conv2d(width, hidden, 3, padding=1), Norm(hidden), nn.ReLU(), last
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Of the same shape."""
+        return features + self.add(features)
+
+
 class MergeBlock(nn.Module):
     """One step of the top-down path: upsample, add the lateral map with its marker, convolve.
 
@@ -78,7 +108,10 @@ class MergeBlock(nn.Module):
     is folded away), so each is normalised before it is added: else detail would drown context.
     """
 
-    def __init__(self, lateral_channels: int, in_channels: int, width: int) -> None:
+    def __init__(
+        self, lateral_channels: int, in_channels: int, width: int, deep: tuple[int, int]
+    ) -> None:
+        """`deep`: how many `Residual`s follow, and their hidden width."""
         super().__init__()
         self.lateral = nn.Sequential(nn.Conv2d(lateral_channels, width, 1), Norm(width))
         self.marker = nn.Conv2d(MARKER_CHANNELS, width, 3, padding=1)
@@ -86,6 +119,8 @@ class MergeBlock(nn.Module):
         self.conv = nn.Sequential(
             nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), Norm(width), nn.ReLU()
         )
+        count, hidden = deep
+        self.deep = nn.Sequential(*(Residual(width, hidden) for _ in range(count)))
 
     def forward(
         self, lateral: Tensor, marker: Tensor, top: Tensor, hint: Tensor | None = None
@@ -95,17 +130,17 @@ class MergeBlock(nn.Module):
         merged = self.lateral(lateral)
         merged = merged + self.marker(functional.interpolate(marker, size, mode="area"))
         merged = merged + functional.interpolate(self.top(top), size, mode="bilinear")
-        return self.conv(merged if hint is None else merged + hint)
+        return self.deep(self.conv(merged if hint is None else merged + hint))
 
 
 class Context(nn.Module):
-    """Self-attention over the whole picture at the coarsest stride.
+    """Self-attention over the whole picture at a coarse stride.
 
     Which way a person faces is decided by a few places (face, feet, how limbs overlap) and has to
     be known everywhere on the body.
 
     Args:
-        channels: of the coarsest map.
+        channels: of the map.
         width: of the tokens.
         layers: of attention.
     """
@@ -137,7 +172,7 @@ class Context(nn.Module):
 
 
 class CorrespondenceNet(nn.Module):
-    """Top-down decoder on a shared encoder's pyramid.
+    """Top-down decoder on an encoder's pyramid.
 
     Args:
         encoder: its `features` start with a stride-2 map and go on with its pyramid.
@@ -145,6 +180,8 @@ class CorrespondenceNet(nn.Module):
         detail_channels: channels of the encoder's stride-2 map.
         context: width and number of the attention layers.
         widths: channels of the decoder from stride 2 to the coarsest level.
+        attention: width and number of the attention layers of `ATTENTION_LEVEL`.
+        deep: of each level, how many `Residual`s, and their hidden width.
     """
 
     head_unit: Tensor
@@ -157,6 +194,8 @@ class CorrespondenceNet(nn.Module):
         detail_channels: int = STRIDE2_CHANNELS,
         context: tuple[int, int] = (128, 2),
         widths: tuple[int, ...] = (32, 64, 64, 64, 96),
+        attention: tuple[int, int] = (192, 4),
+        deep: tuple[tuple[int, int], ...] = ((0, 0), (1, 96), (2, 192), (0, 0), (0, 0)),
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -166,6 +205,9 @@ class CorrespondenceNet(nn.Module):
         tops = (*widths[1:], context[0])
         self.context = Context(laterals[-1], *context)
         self.hint = PoseHint(context[0], widths[HINT_LEVEL])
+        self.attend = Context(widths[ATTENTION_LEVEL], *attention)
+        self.attend_hint = PoseHint(attention[0], attention[0])
+        self.attended = nn.Conv2d(attention[0], widths[ATTENTION_LEVEL], 1)
         # Positions are said relative to the middle of their part and in a unit of their own.
         unit = [torch.full((count,), 1.0) for count in HEADS]
         middle = [torch.zeros(count) for count in HEADS]
@@ -174,9 +216,10 @@ class CorrespondenceNet(nn.Module):
         self.register_buffer("head_unit", torch.cat(unit), persistent=False)
         self.register_buffer("head_middle", torch.cat(middle), persistent=False)
         self.blocks = nn.ModuleList(
-            MergeBlock(*channels) for channels in zip(laterals, tops, widths, strict=True)
+            MergeBlock(*sizes) for sizes in zip(laterals, tops, widths, deep, strict=True)
         )
-        self.heads = nn.Conv2d(widths[0], sum(HEADS), 1)
+        start_at_zero(self.attended)
+        self.heads = nn.Conv2d(widths[0] + widths[1], sum(HEADS), 1)
         # Who is who needs less detail and more context than which surface: a branch of its own.
         apart = nn.Conv2d(widths[1], 3, 1)
         assert apart.bias is not None
@@ -209,20 +252,25 @@ class CorrespondenceNet(nn.Module):
                 other people in the picture.
             pose: of `look_at_pose`; zeros, or None, where nobody has looked.
         """
-        to_tokens = to_map = None
+        to_tokens = to_map = attend_hint = None
         if pose is not None:
             to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
-        top = self.context(features.stride32, marker, to_tokens)
-        stride_4 = top
+            size = tuple(features[ATTENTION_LEVEL].shape[-2:])
+            attend_hint = torch.add(*self.attend_hint(pose, size))
+        top = stride_4 = self.context(features.stride32, marker, to_tokens)
         for level in range(len(self.blocks) - 1, -1, -1):
+            if level == 0:
+                stride_4 = top
+                top = functional.interpolate(top, features[0].shape[-2:], mode="bilinear")
+            coarser = top
             hint = to_map if level == HINT_LEVEL else None
             top = self.blocks[level](features[level], marker, top, hint)
-            if level == 1:
-                stride_4 = top
+            if level == ATTENTION_LEVEL:
+                top = top + self.attended(self.attend(top, marker, attend_hint))
         weight = self.heads.weight * self.head_unit[:, None, None, None]
         assert self.heads.bias is not None
         bias = self.heads.bias * self.head_unit + self.head_middle
-        maps = functional.conv2d(top, weight, bias)
+        maps = functional.conv2d(torch.cat([top, coarser], dim=1), weight, bias)
         person, part, position = maps.split(HEADS, dim=1)
         people = self.people(stride_4)
         return CorrespondenceMaps(
@@ -232,3 +280,10 @@ class CorrespondenceNet(nn.Module):
             centre=people[:, 0],
             offset=people[:, 1:],
         )
+
+
+def start_at_zero(layer: nn.Conv2d) -> None:
+    """So that what it adds to is at first as it was."""
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)

@@ -1,7 +1,8 @@
 """Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
     CorrespondenceNet,
+    CropFeatures,
 )
 from dimr.correspondence.people import (
     group_pixels,
@@ -36,7 +38,7 @@ from dimr.correspondence.people import (
     mask_to_detection,
     unexplained_piece,
 )
-from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, Pyramid
+from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
@@ -67,19 +69,9 @@ MOST_HIDDEN = 3
 """So many people at most are sought behind others."""
 
 
-class CropFeatures(NamedTuple):
-    """What is seen on a batch of crops: what both stages start from."""
-
-    pyramid: Pyramid
-    marker: Float[Tensor, "B 2 h w"]
-    """Who is meant and who is not."""
-    pose: Float[Tensor, "B 39 10"] | None
-    """Landmarks of the marked people; None where nobody can be asked."""
-
-    @property
-    def maps(self) -> list[Tensor]:
-        """The encoder's maps, fine to coarse, for stage 2."""
-        return self.pyramid.maps
+Lay = Callable[[UInt8[np.ndarray, "S S 3"], CropFeatures, Iuv], Iuv]
+"""A crop, what is seen on it, and which surface each cell would show if it were the person's ->
+the same with a surface that is one body's."""
 
 
 class Stage1:
@@ -93,7 +85,11 @@ class Stage1:
         margin: side of the crop as a multiple of the person's visible box.
         confirmer: the network that checks whom the first pass found; None believes it.
         poser: the network that hints at the pose of whoever is looked at again; None does not.
+        encoder: what stage 2 sees pictures with; None: what the network does.
     """
+
+    lay: Lay | None = None
+    """Corrects the surface that `look_again` finds."""
 
     def __init__(
         self,
@@ -104,6 +100,7 @@ class Stage1:
         margin: float = CROP_MARGIN,
         confirmer: BlazePose | None = None,
         poser: LandmarkNet | None = None,
+        encoder: BlazePoseEncoder | None = None,
     ) -> None:
         self.network = network.eval()
         self.table = table
@@ -112,6 +109,7 @@ class Stage1:
         self.margin = margin
         self.confirmer = None if confirmer is None else confirmer.eval()
         self.poser = None if poser is None else poser.eval()
+        self.encoder = network.encoder if encoder is None else encoder.eval()
 
     @property
     def device(self) -> torch.device:
@@ -128,31 +126,40 @@ class Stage1:
             (picture_to_tensor(crop_picture(picture, each)), self.marker(detection, each))
             for each in (crop, around)
         ]
-        return self._features(*views)
+        return self.features(*views)
 
     def features(
-        self, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+        self, crop: tuple[Tensor, Tensor], around: tuple[Tensor, Tensor] | None = None
     ) -> CropFeatures:
-        """What is seen on crops whose surroundings nobody knows."""
-        return self._features((image, marker), (widen(image), widen(marker)))
+        """What is seen on crops.
 
-    def _features(
-        self, crop: tuple[Tensor, Tensor], around: tuple[Tensor, Tensor]
-    ) -> CropFeatures:
-        """Of pictures and marks, both of the crops and of their surroundings."""
+        Args:
+            crop: pictures (B, 3, S, S) and marks (B, 2, h, w).
+            around: the same of their `surroundings`; None where nobody knows them.
+        """
         image, marker = (each.to(self.device) for each in crop)
+        around = around or (widen(image), widen(marker))
         pose = None
         if self.poser is not None:
             pose = look_around(self.poser, *(each.to(self.device) for each in around))
-        return CropFeatures(self.network.encoder.features(image), marker, pose)
+        pyramid = self.network.encoder.features(image)
+        shared = self.encoder is self.network.encoder
+        maps = pyramid.maps if shared else self.encoder(image)
+        return CropFeatures(pyramid, marker, pose, maps)
+
+    def laid(self, lay: Lay) -> "Stage1":
+        """The same, whose `look_again` says which surface of a body pixels show."""
+        other = copy(self)
+        other.lay = lay
+        return other
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
         """The network's answer about the marked people."""
-        return self.network.decode(*features)
+        return self.network.decode(features.pyramid, features.marker, features.pose)
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
-        for network in (self.network, self.confirmer, self.poser):
+        for network in (self.network, self.confirmer, self.poser, self.encoder):
             if network is not None:
                 network.to(device)
         return self
@@ -342,9 +349,11 @@ class Stage1:
             size: (height, width) of the wanted ones.
         """
         crop = self.refine_crop(detection)
-        maps = self.decode(self.see(picture, detection, crop))
-        person, part, position_m = _answer(maps)
+        features = self.see(picture, detection, crop)
+        person, part, position_m = _answer(self.decode(features))
         cells = embedding_to_iuv(person, part, position_m, self.table, threshold=-1.0)
+        if self.lay is not None:
+            cells = self.lay(crop_picture(picture, crop), features, cells)
         own = Crop(crop.centre_px, crop.side_px, len(person), crop.angle_rad)
         from_cells = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(
             np.vstack([crop_matrix(own), [0, 0, 1]])

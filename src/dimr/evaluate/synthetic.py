@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -12,14 +13,18 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.body.model import BodyModel
+from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import CropFeatures, Stage1
+from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, posed_errors
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
 from dimr.types import Crop, Detection, Iuv, Person, Regression
+
+Refine = Callable[[Callable[[Iuv], Regression], Iuv, Tensor | None], Regression]
+"""Stage 2 on an IUV of a crop, the crop's IUV, its landmarks -> what is measured."""
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -146,6 +151,11 @@ def regress_view(view: View, stage2: Dimr) -> Regression:
     )
 
 
+def _regress_other(view: View, stage2: Dimr, iuv: Iuv) -> Regression:
+    """Stage 2's answer with another IUV of the same crop."""
+    return regress_view(view._replace(iuv=iuv), stage2)
+
+
 @torch.inference_mode()
 def sample_errors(
     sample: CropSample,
@@ -153,20 +163,22 @@ def sample_errors(
     stage2: Dimr,
     body: BodyModel,
     kinds: Sequence[str] = ("gt", "predicted"),
-    refine: Callable[[Regression, Iuv, Tensor | None], Regression] | None = None,
+    refine: Refine | None = None,
 ) -> dict[str, PersonErrors]:
     """Errors of one test person, by kind of IUV (see `view_of`).
 
-    `refine` changes stage 2's answer before it is measured (`dimr.predict.Model.refine`); with
-    stage 1's IUV it gets the landmark network's landmarks, too.
+    `refine` takes the place of stage 2's plain answer (`dimr.predict.Model.refine`); with stage
+    1's IUV it gets the landmark network's landmarks, too.
     """
     errors = {}
     for kind in kinds:
         view = view_of(sample, stage1, kind)
-        regression = regress_view(view, stage2)
-        if refine is not None:
+        regress = partial(_regress_other, view, stage2)
+        if refine is None:
+            regression = regress(view.iuv)
+        else:
             pose = None if kind == "gt" else view.features.pose
-            regression = refine(regression, view.iuv, None if pose is None else pose[0])
+            regression = refine(regress, view.iuv, None if pose is None else pose[0])
         errors[kind] = _errors(
             sample, mask_iou(view.iuv.mask, view.true_iuv.mask), regression, body
         )

@@ -18,11 +18,11 @@ from dimr.fit.terms import Term
 
 PLACE_NOISE = 0.05
 """Standard deviation of places that the network is sure of, crop-normalised (4.8 px of 192)."""
-WORLD_NOISE = 0.1
+WORLD_NOISE = 0.07
 """The same of world landmarks, metres."""
 VISIBILITY_POWER = 2.0
 """A landmark counts with its visibility to this power,"""
-SPREAD_SHARE = 0.3
+SPREAD_SHARE = 0.2
 """and with this share of its expected error beside the noise: all of it would leave people in rare
 poses where they are, whose landmarks are unsure but better than stage 2's joints."""
 

@@ -30,8 +30,8 @@ from dimr.fit.terms import Keypoints, Term, keypoint_term, pixel_term, weights_o
 from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
-STEPS = 6
-JOINT_RAD, TRUNK_RAD = 0.4, 0.2
+STEPS = 12
+JOINT_RAD, TRUNK_RAD = 0.6, 0.2
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
 IN_PLANE = 2.0

@@ -5,7 +5,6 @@ from typing import Any
 from torch.utils.data import Dataset, Subset
 
 from dimr.body.model import BodyModel
-from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.evaluate.photos import EVERY, joint_photos
@@ -15,12 +14,10 @@ from dimr.train.landmark_samples import DrawnPeople, LabelledPeople, mended
 from dimr.train.landmarks import LandmarkTask
 from dimr.train.loop import train
 from dimr.train.photos import Alternating
-from dimr.train.recipes import Run, settings_of, synthetic_people
+from dimr.train.recipes import POSES, Run, settings_of, synthetic_people
 from dimr.train.spread import learn_spread
 from dimr.train.weights import load_landmarks, save_landmarks
 
-POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
-"""More of what is rare: the network is to know every pose from every side, also in a hug."""
 KEPT_BACK = 2
 """Photographs whose number has this remainder by `EVERY` choose the best checkpoint, and tell the
 network how far off it is."""

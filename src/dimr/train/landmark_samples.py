@@ -8,7 +8,6 @@ and right exchanged: the latter are recognised by what the network says before i
 photographs that `dimr eval REALVAL` measures on never take part.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dimr.body.landmarks import ALL_ON_BODY
 from dimr.body.model import BodyModel
-from dimr.correspondence.landmarks import AROUND, LandmarkNet, look_at_pose
-from dimr.correspondence.stage1 import CROP_MARGIN
+from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.data.occlusion import Cutout
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS, NUM_LANDMARKS
@@ -28,15 +26,13 @@ from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     crop_picture,
     crop_to_norm,
-    mask_box_px,
-    norm_to_crop,
     pictures_to_tensor,
 )
 from dimr.image.load import load_picture
 from dimr.train.landmark_errors import landmark_places
 from dimr.train.markers import rough_markers
 from dimr.train.photos import LANDMARKS, MIRROR, behind_things, labels_mask, mend_sides
-from dimr.types import Crop
+from dimr.train.surroundings import norm_window, rough_surroundings, with_surroundings
 
 PLACED = np.array(list(ALL_ON_BODY))
 """Landmarks whose places on the body are known."""
@@ -54,16 +50,8 @@ WEIGHTS = np.ones(NUM_LANDMARKS, np.float32)
 WEIGHTS[1:11], WEIGHTS[17:23], WEIGHTS[29:] = 0.3, 0.5, 0.5
 WEIGHTS[[HIPS, CIRCLE]] = 1.0
 """Of the landmarks: there are eleven of the face, of a limb's end one."""
-PICTURE_SIZE = 256
-"""Side of a drawn picture: people in it are as large as in stage 1's crops."""
-BOX_SCALE = (1.3, 2.2)
-"""Of drawn pictures: there is something around the crop."""
 SIZE = 288
 """Side of a sample."""
-SHIFT, ZOOM = 0.03, 0.06
-"""How far off a crop may be: standard deviations of its middle, in sides, and of its size."""
-LEAST_MARK, LEAST_SIDE_NORM = 0.1, 0.1
-"""From which a pixel is the mark's; of somebody's box."""
 Sample = dict[str, Any]
 """`image`, `marker`, `visible`; `places` (39, 6) with `weight_2d` (39,) and `weight_3d`."""
 
@@ -85,8 +73,7 @@ class DrawnPeople(Dataset):
     """Synthetic people with all landmarks, by index without end."""
 
     def __init__(self, people: SyntheticPeople, body: BodyModel) -> None:
-        config = replace(people.config, box_scale=BOX_SCALE)
-        self.people, self.body = people.reconfigured(config, PICTURE_SIZE), body
+        self.people, self.body = with_surroundings(people), body
 
     def __len__(self) -> int:
         return 1 << 40
@@ -188,29 +175,15 @@ def surrounded(
 ) -> Sample:
     """The surroundings of the crop that the mark leads to, roughly: all but the weights."""
     side, grid = len(picture), len(visible)
-    mark = marker[0] > LEAST_MARK
-    somebody = mark if mark.any() else visible
-    box = np.array([-1.0, -1.0, 1.0, 1.0])
-    if somebody.any():
-        box = crop_to_norm(mask_box_px(somebody).astype(float), grid)
-    middle = (box[:2] + box[2:]) / 2
-    half = AROUND * CROP_MARGIN * max(*(box[2:] - box[:2]), LEAST_SIDE_NORM) / 2
-    half *= np.exp(rng.normal(0, ZOOM))
-    middle = middle + 2 * half * rng.normal(0, SHIFT, 2)
-
-    def window(length: int, size: int) -> Crop:
-        """Of pictures with this side."""
-        x, y = norm_to_crop(middle, length)
-        return Crop((float(x), float(y)), half * length, size)
-
+    middle, half = rough_surroundings(marker, visible, rng)
     small = SIZE // CORRESPONDENCE_STRIDE
     moved = places.copy()
     moved[:, :2] = (places[:, :2] - middle) / half
     moved[:, 2] /= half
     masks = np.dstack([*marker, visible]).astype(np.float32)
-    *marks, seen = np.moveaxis(crop_picture(masks, window(grid, small)), 2, 0)
+    *marks, seen = np.moveaxis(crop_picture(masks, norm_window(middle, half, grid, small)), 2, 0)
     return {
-        "image": crop_picture(picture, window(side, SIZE)),
+        "image": crop_picture(picture, norm_window(middle, half, side, SIZE)),
         "marker": np.stack(marks),
         "visible": seen > 0.5,
         "places": moved,

@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
 from dimr.correspondence.confirm import confirm, confirm_turned, same_pixels
 from dimr.correspondence.figure import body_mask
+from dimr.correspondence.landmarks import surroundings
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.occlusion import Cutout, occlude
@@ -151,9 +152,12 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
         detection = found or detection
     crop = stage1.refine_crop(detection)
     limbs_norm = crop_to_norm(full_to_crop(crop, photo.joints_px), crop.size)
+    around = surroundings(crop)
     return {
         "image": crop_picture(picture, crop),
         "marker": stage1.marker(detection, crop)[0].numpy(),
+        "around": crop_picture(picture, around),
+        "around_marker": stage1.marker(detection, around)[0].numpy(),
         "limbs_norm": limbs_norm.astype(np.float32),
     }
 

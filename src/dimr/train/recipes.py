@@ -26,6 +26,7 @@ from torch.utils.data import Dataset
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.data.real.bodies import Bodies, load_surface_map
+from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX, Split, SyntheticPeople
 from dimr.encoder.blazepose import BlazePoseEncoder
@@ -42,8 +43,10 @@ from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
 from dimr.train.street import StreetSamples, WithStreet
 from dimr.train.weights import (
+    ENCODER_FILE,
     STAGE1_FILE,
     hear_surface,
+    keep_encoder,
     load_landmarks,
     load_stage1,
     load_stage1_network,
@@ -54,6 +57,9 @@ from dimr.train.weights import (
     save_stage1,
     save_stage2,
 )
+
+POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
+"""More of what is rare: they are to know every pose from every side, also in a hug."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +125,7 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
     """Schedule of a recipe."""
     chosen = dict(SCHEDULES[recipe])
     if recipe == "stage1" and run.stage1 is not None:
-        chosen["learning_rate"] = 2e-3  # it knows something already
+        chosen["learning_rate"] = 1.5e-3  # it knows something already
     if run.steps is not None:
         chosen["steps"] = run.steps
     return LoopSettings(**chosen, seed=run.seed)
@@ -187,9 +193,10 @@ def _train_correspondence(
     about: dict[str, Any],
 ) -> dict[str, float]:
     poser, about_poser = load_landmarks(run.landmarks or run.stage1, body, atlas)
+    drawn = synthetic_people(run, "train", body, atlas)
     task = Stage1Task(
         network,
-        synthetic_people(run, "train", body, atlas),
+        drawn.reconfigured(POSES, drawn.size),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
         poser=poser,
@@ -208,6 +215,9 @@ def _train_correspondence(
     network.load_state_dict(state)
     card = {**about_run, "recipe": recipe, **about}
     save_stage1(run.folder / "weights", network, body, atlas, card)
+    encoder_learns = any(each.requires_grad for each in network.encoder.parameters())
+    if run.stage1 is not None and (encoder_learns or (run.stage1 / ENCODER_FILE).is_file()):
+        keep_encoder(run.stage1, run.folder / "weights", body, atlas)
     if about_poser:  # it goes with the network that has learnt to hear it
         save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
     return best
@@ -271,7 +281,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
             f"{recipe} needs the weights of stage 1 and a head (--stage1, --geometry)"
         )
     stage1 = load_stage1(run.stage1, body, atlas)
-    encoder = stage1.network.encoder
+    encoder = stage1.encoder
     model, size, before = load_stage2(run.geometry, encoder, body, atlas)
     model, size = hear_surface(model, size, before["variant"], body, atlas)
     encoder_hash = state_hash(encoder.state_dict())

@@ -4,12 +4,12 @@ from typing import Any
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "stage1": {
-        "steps": 4000,
+        "steps": 4400,
         "batch_size": 16,
         "learning_rate": 3e-3,
         "clip_norm": 5.0,
-        "ema_decay": 0.995,
-        "validate_every": 250,
+        "ema_decay": 0.997,
+        "validate_every": 400,
     },
     "stage1_decoder": {
         "steps": 2400,

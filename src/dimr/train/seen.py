@@ -199,10 +199,11 @@ def seen_rows(
 
 
 def kept_of(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """A batch with what stage 1 makes of it, without its marks, pictures at half their side."""
+    """A batch with what stage 1 makes of it, without marks and surroundings, pictures halved."""
     kept = batch | see(stage1, batch, prefix)
     kept[prefix + "image"] = halve_pictures(kept[prefix + "image"])
-    del kept[prefix + "marker"]
+    for name in ("marker", "around", "around_marker"):
+        del kept[prefix + name]
     return kept
 
 
@@ -219,6 +220,8 @@ def halve_pictures(pictures: Tensor) -> Tensor:
 def stage1_hash(stage1: Stage1) -> str:
     """What rows depend on besides the samples."""
     networks = {"network": stage1.network, "poser": stage1.poser}
+    if stage1.encoder is not stage1.network.encoder:
+        networks["encoder"] = stage1.encoder
     states = {
         f"{name}.{key}": value
         for name, network in networks.items()

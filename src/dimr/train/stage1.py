@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int8
+from jaxtyping import Bool, Float, Float32, Int8, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_around, widen
+from dimr.correspondence.landmarks import AROUND, POSE_VALUES, LandmarkNet, look_around
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     NUM_PARTS,
@@ -25,10 +25,11 @@ from dimr.correspondence.network import (
 )
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
 from dimr.encoder.blazepose import NUM_LANDMARKS
-from dimr.image.crop import pictures_to_tensor
+from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
 from dimr.train.markers import rough_markers
+from dimr.train.surroundings import RoughCrop, with_surroundings
 
 CENTRE_STRIDE = 4
 CYCLE = 8
@@ -37,6 +38,9 @@ SCENES = (3, 7)
 """Whole scenes, without a marker."""
 UNMARKED = (1, 5)
 """Crops without a marker: people who fill the picture."""
+SOMEBODY_ELSE, LEAST_PIXELS = 0.35, 150
+"""Share of the crops of pictures with others that are theirs, if so many of their pixels are
+seen."""
 NEAR_M = 0.05
 """A pixel is right when its rest-pose position is at most this far from the true one."""
 
@@ -47,8 +51,8 @@ class Stage1Weights:
 
     person: float = 1.5
     part: float = 1.0
-    position: float = 1.5
-    """On metres, L1."""
+    position: float = 6.0
+    """On metres; see `stage1_loss`."""
     centre: float = 0.1
     offset: float = 3.0
     """On shares of the picture's side, L1."""
@@ -89,37 +93,78 @@ class Stage1Samples(Dataset):
 
     def __init__(self, people: SyntheticPeople) -> None:
         self.people = people
+        self.wider = with_surroundings(people)
 
     def __len__(self) -> int:
         return 1 << 40
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample; `marker`, `visible`, `part`, `position_m` are at stride 2."""
+        """One sample; `marker`, `visible`, `part`, `position_m` are at stride 2.
+
+        `around` and `around_marker` are the surroundings of crops with a marker, else black.
+        """
         kind = index % CYCLE
+        if kind not in (*SCENES, *UNMARKED):
+            return self._marked(index)
         draw = self.people.scene_sample if kind in SCENES else self.people.crop_sample
         sample = draw(index)
         person_id = sample.labels.person_id
-        is_scene = kind in (*SCENES, *UNMARKED)
-        if is_scene:
-            visible = person_id >= 0
-            marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
-        else:
-            visible = person_id == 0
-            rng = np.random.default_rng([self.people.seed, index])
-            marker = rough_markers(visible, person_id > 0, rng)
+        visible = person_id >= 0
         side = sample.image.shape[0] // CENTRE_STRIDE
-        coarse_id = person_id[::2, ::2] if is_scene else np.full((side, side), -1, np.int8)
-        return {
+        coarse_id = person_id[::2, ::2]
+        return nothing_around(sample.image) | {
             "image": sample.image,
-            "marker": marker,
+            "marker": np.zeros((MARKER_CHANNELS, *visible.shape), np.float32),
             "visible": visible,
             "part": np.where(visible, sample.labels.part, 0).astype(np.int64),
             "position_m": sample.labels.position_m.transpose(2, 0, 1),
             "centre": centre_map(sample.people, side),
             "coarse_id": coarse_id,
             "offset": offset_map(coarse_id, sample.people),
-            "is_scene": np.float32(is_scene),
+            "is_scene": np.float32(1),
         }
+
+    def _marked(self, index: int) -> dict[str, Any]:
+        """Somebody's crop, mostly that of whom the picture is about."""
+        sample = self.wider.crop_sample(index)
+        labels = sample.labels
+        rng = np.random.default_rng([self.people.seed, index])
+        size = np.bincount(labels.person_id[labels.person_id >= 0], minlength=1)
+        others = [who for who in range(1, len(size)) if size[who] >= LEAST_PIXELS]
+        who = rng.choice(others) if others and rng.random() < SOMEBODY_ELSE else 0
+        mine = labels.person_id == who
+        marker = rough_markers(mine, (labels.person_id >= 0) & ~mine, rng)
+        crop = RoughCrop.around(marker, mine, rng, self.people.size)
+        visible = crop.of_labels(mine.astype(np.float32)) > 0.5
+        surface = np.dstack([np.where(mine, labels.part, 0), labels.position_m])
+        surface = crop.of_labels(surface.astype(np.float32), nearest=True)
+        return {
+            **crop.see(sample.image, marker),
+            "visible": visible,
+            "part": np.where(visible, surface[..., 0], 0).astype(np.int64),
+            "position_m": surface[..., 1:].transpose(2, 0, 1),
+            **nobody_found(crop.size // CENTRE_STRIDE),
+        }
+
+
+def nothing_around(image: UInt8[np.ndarray, "S S 3"]) -> dict[str, np.ndarray]:
+    """Black surroundings, for samples whose surroundings nobody looks at."""
+    side = round(AROUND * len(image))
+    grid = side // CORRESPONDENCE_STRIDE
+    return {
+        "around": np.zeros((side, side, 3), np.uint8),
+        "around_marker": np.zeros((MARKER_CHANNELS, grid, grid), np.float32),
+    }
+
+
+def nobody_found(side: int) -> dict[str, Any]:
+    """Labels of crops with a marker: nobody's centre is asked for."""
+    return {
+        "centre": np.zeros((side, side), np.float32),
+        "coarse_id": np.full((side, side), -1, np.int8),
+        "offset": np.zeros((2, side, side), np.float32),
+        "is_scene": np.float32(0),
+    }
 
 
 def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -148,7 +193,8 @@ def stage1_loss(
     """Sum of the five terms; `batch` as from `Stage1Samples`.
 
     Where nobody is visible, surface heads are not even read: they are most of the maps. Visible
-    pixels of part 0 teach the outline alone.
+    pixels of part 0 teach the outline alone. Distances on the surface count as logarithms of what
+    they are beside `NEAR_M`: a pixel that may be got right counts more than one that may not.
     """
     visible = batch["visible"] & (batch["part"] > 0)
     scene = batch["is_scene"]
@@ -160,7 +206,8 @@ def stage1_loss(
     )
     part = functional.cross_entropy(at(maps.part, visible), true_part - 1, reduction="sum")
     position = of_part(at(maps.position_m, visible), true_part)
-    position = (position - at(batch["position_m"], visible)).abs().sum()
+    gap = (position - at(batch["position_m"], visible)).square().sum(1)
+    position = NEAR_M * ((gap + 1e-12).sqrt() / NEAR_M).log1p().sum()
     offset = (at(maps.offset, in_scene) - at(batch["offset"], in_scene)).abs().sum()
     terms = {
         "person": person,
@@ -229,14 +276,15 @@ class Stage1Task:
         image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad():
-                pose = self._poses(image, batch["marker"], batch["is_scene"] == 0)
+                pose = self._poses(batch, batch["is_scene"] == 0)
             return model(image, batch["marker"], pose)
 
-    def _poses(self, image: Tensor, marker: Tensor, marked: Bool[Tensor, "B"]) -> Tensor:
+    def _poses(self, batch: dict[str, Tensor], marked: Bool[Tensor, "B"]) -> Tensor:
         """Hints for crops with a marker, zeros for the others."""
-        pose = image.new_zeros(len(image), NUM_LANDMARKS, POSE_VALUES)
+        pose = torch.zeros(len(marked), NUM_LANDMARKS, POSE_VALUES)
         if marked.any():
-            pose[marked] = look_around(self.poser, widen(image[marked]), widen(marker[marked]))
+            around = pictures_to_tensor(batch["around"][marked])
+            pose[marked] = look_around(self.poser, around, batch["around_marker"][marked])
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import embedding_to_iuv
-from dimr.correspondence.stage1 import CropFeatures, Stage1
+from dimr.correspondence.network import CropFeatures
+from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample, IuvSample, SyntheticPeople
 from dimr.evaluate.errors import mpjpe_mm, pa_mpjpe_mm
 from dimr.image.crop import pictures_to_tensor
@@ -27,6 +28,7 @@ from dimr.train.landmark_errors import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.markers import rough_markers
+from dimr.train.surroundings import RoughCrop, with_surroundings
 from dimr.types import Regression
 
 OCCLUDED = "occluded_"
@@ -96,7 +98,8 @@ class PictureSamples(Dataset):
     """
 
     def __init__(self, people: SyntheticPeople, twins: bool = False) -> None:
-        self.people = people
+        self.people = with_surroundings(people)
+        self.size = people.size
         self.twins = twins
 
     def __len__(self) -> int:
@@ -105,27 +108,29 @@ class PictureSamples(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """`image`, `marker`, the true `mask` and `uv`, and the target's labels.
 
-        With twins also `occluded_image`, `occluded_marker` and `occluded_mask`.
+        `around` and `around_marker` are the crop's surroundings. With twins also
+        `occluded_image`, `occluded_mask` and so on.
         """
         sample = self.people.crop_sample(index)
         iuv, others = sample.iuv, sample.labels.person_id > 0
         rng = np.random.default_rng([self.people.seed, index])
-        found = {
-            "image": sample.image,
-            "marker": rough_markers(iuv.mask, others, rng),
-            "mask": iuv.mask,
-            "uv": iuv.uv,
-            **target_labels(sample),
-        }
+        marker = rough_markers(iuv.mask, others, rng)
+        crop = RoughCrop.around(marker, iuv.mask, rng, self.size)
+        labels = target_labels(sample)
+        labels["joints_norm"] = ((labels["joints_norm"] - crop.middle) / crop.half).astype(
+            np.float32
+        )
+        mask = crop.of_labels(iuv.mask.astype(np.float32), nearest=True) > 0
+        uv = crop.of_labels(iuv.uv, nearest=True)
+        found = {**crop.see(sample.image, marker), "mask": mask, "uv": uv, **labels}
         if not self.twins:
             return found
         image, hidden = self.people.occlude(sample.image, index)
-        mask = iuv.mask & ~hidden
-        return found | {
-            OCCLUDED + "image": image,
-            OCCLUDED + "marker": rough_markers(mask, others & ~hidden, rng),
-            OCCLUDED + "mask": mask,
+        marker = rough_markers(iuv.mask & ~hidden, others & ~hidden, rng)
+        twin = crop.see(image, marker) | {
+            "mask": mask & ~(crop.of_labels(hidden.astype(np.float32), nearest=True) > 0)
         }
+        return found | {OCCLUDED + name: value for name, value in twin.items()}
 
 
 class BesideIuvs(Dataset):
@@ -167,9 +172,12 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
     Returns:
         `map0` to `map3` (the encoder's), `said_mask`, `said_uv` and `pose`, each behind `prefix`.
     """
-    image = pictures_to_tensor(batch[prefix + "image"])
-    with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16):
-        features = stage1.features(image, batch[prefix + "marker"])
+    views = [
+        (pictures_to_tensor(batch[prefix + picture]), batch[prefix + marker])
+        for picture, marker in (("image", "marker"), ("around", "around_marker"))
+    ]
+    with torch.no_grad(), torch.autocast(stage1.device.type, torch.bfloat16):
+        features = stage1.features(*views)
         mask, uv = read_iuvs(stage1, features)
     seen = see_features(features) | {"said_mask": mask, "said_uv": uv}
     return {prefix + name: value for name, value in seen.items()}
@@ -231,7 +239,7 @@ class Stage2Task:
         raise NotImplementedError
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Everything but the shared encoder."""
+        """Everything but the encoder."""
         learnt = [p for p in self.model.parameters() if p.requires_grad]
         return [{"params": learnt, "lr": learning_rate}]
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from torch.utils.data import Dataset
 
+from dimr.correspondence.landmarks import AROUND
 from dimr.correspondence.network import MARKER_CHANNELS
 from dimr.data.occlusion import Cutout, occlude
 from dimr.data.synthetic import compose
@@ -23,7 +24,15 @@ from dimr.evaluate.photos import PASTING, street_numbers
 from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_picture, mask_box_px
 from dimr.image.load import load_picture
 from dimr.train.markers import rough_markers
-from dimr.train.stage1 import CYCLE, centre_map, offset_map
+from dimr.train.stage1 import (
+    CENTRE_STRIDE,
+    CYCLE,
+    centre_map,
+    nobody_found,
+    nothing_around,
+    offset_map,
+)
+from dimr.train.surroundings import middle_of
 from dimr.types import Crop
 
 UNMARKED_SHARE = 0.25
@@ -60,29 +69,39 @@ class StreetSamples(Dataset):
         if self.cutouts and rng.random() < BEHIND:
             picture, pasted = occlude(picture, self.cutouts, rng, PASTING)
             mask &= ~pasted
-        person_id = np.where(mask, 0, -1).astype(np.int8)
+        grid = len(picture) // CORRESPONDENCE_STRIDE
+        visible = (
+            cv2.resize(mask.astype(np.float32), (grid, grid), None, 0, 0, cv2.INTER_AREA) > 0.5
+        )
+        marker = rough_markers(visible, np.zeros_like(visible), rng).astype(np.float32)
+        image, visible = (
+            middle_of(picture, SIZE),
+            middle_of(visible, SIZE // CORRESPONDENCE_STRIDE),
+        )
+        side = SIZE // CENTRE_STRIDE
+        if rng.random() >= UNMARKED_SHARE:
+            return {
+                "around": picture,
+                "around_marker": marker,
+                "image": image,
+                "marker": np.stack([middle_of(mark, len(visible)) for mark in marker]),
+                "visible": visible,
+                **no_surface(visible),
+                **nobody_found(side),
+            }
+        person_id = np.where(middle_of(mask, SIZE), 0, -1).astype(np.int8)
         boxes, centres = compose.visible_boxes(person_id, 1)
         people = PeopleLabels(boxes, centres, np.ones(1, np.float32))
-        side = SIZE // CORRESPONDENCE_STRIDE
-        visible = (
-            cv2.resize(mask.astype(np.float32), (side, side), None, 0, 0, cv2.INTER_AREA) > 0.5
-        )
-        is_scene = bool(rng.random() < UNMARKED_SHARE)
-        nobody = np.zeros_like(visible)
-        marker = np.zeros((MARKER_CHANNELS, *visible.shape), np.float32)
         coarse_id = np.where(visible, 0, -1).astype(np.int8)[::2, ::2]
-        if not is_scene:
-            marker, coarse_id = rough_markers(visible, nobody, rng), np.full_like(coarse_id, -1)
-        return {
-            "image": picture,
-            "marker": marker.astype(np.float32),
+        return nothing_around(image) | {
+            "image": image,
+            "marker": np.zeros((MARKER_CHANNELS, *visible.shape), np.float32),
             "visible": visible,
-            "part": np.zeros(visible.shape, np.int64),
-            "position_m": np.zeros((3, *visible.shape), np.float32),
-            "centre": centre_map(people, len(coarse_id)),
+            **no_surface(visible),
+            "centre": centre_map(people, side),
             "coarse_id": coarse_id,
             "offset": offset_map(coarse_id, people),
-            "is_scene": np.float32(is_scene),
+            "is_scene": np.float32(1),
         }
 
     @staticmethod
@@ -91,17 +110,27 @@ class StreetSamples(Dataset):
         mask: Bool[np.ndarray, "H W"],
         rng: np.random.Generator,
     ) -> tuple[UInt8[np.ndarray, "S S 3"], Bool[np.ndarray, "S S"]]:
-        """The person in a square window, smaller and larger, off the middle, or mirrored."""
+        """A square window around the person's crop, smaller and larger, off, or mirrored."""
         box = mask_box_px(mask)
         extent = float((box[2:] - box[:2]).max())
         middle = (box[:2] + box[2:]) / 2 + rng.normal(0, 0.05, 2) * extent
         side = float(rng.uniform(1.0, 1.5)) * extent
-        crop = Crop((float(middle[0]), float(middle[1])), side, SIZE, float(rng.normal(0, 0.1)))
+        place = float(middle[0]), float(middle[1])
+        size = round(AROUND * SIZE)
+        crop = Crop(place, AROUND * side, size, float(rng.normal(0, 0.1)))
         framed = crop_picture(picture, crop)
         mask = crop_picture(mask.astype(np.float32), crop) > 0.5
         if rng.random() < 0.5:
             framed, mask = framed[:, ::-1], mask[:, ::-1]
         return np.ascontiguousarray(framed), np.ascontiguousarray(mask)
+
+
+def no_surface(visible: Bool[np.ndarray, "h w"]) -> dict[str, np.ndarray]:
+    """Labels of photographs, which say nothing of it."""
+    return {
+        "part": np.zeros(visible.shape, np.int64),
+        "position_m": np.zeros((3, *visible.shape), np.float32),
+    }
 
 
 class WithStreet(Dataset):

@@ -231,7 +231,7 @@ class Study:
         row = ROWS[name]
         atlas = self.shuffled if row.shuffled else self.atlas
         torch.manual_seed(seed)
-        model = new_stage2(row.variant, self.stage1.network.encoder, self.body, atlas, row.size)
+        model = new_stage2(row.variant, self.stage1.encoder, self.body, atlas, row.size)
         if row.goes_on:
             self.errors("dimr", seed)  # trains it if that is not done yet
             model.load_state_dict(self._best_state("dimr", seed))

@@ -1,4 +1,4 @@
-"""Networks <-> a folder of weights: stage1, landmarks and stage2 (.safetensors) with their cards.
+"""Networks <-> a folder of weights: stage1, landmarks, encoder and stage2 (.safetensors), cards.
 
 A card holds what it takes to build the network again and what it belongs to; anything that does
 not fit the body, atlas or encoder in use is refused.
@@ -31,6 +31,8 @@ SHIPPED = ("open", "research")
 STAGE1_FILE = "stage1.safetensors"
 LANDMARKS_FILE = "landmarks.safetensors"
 STAGE2_FILE = "stage2.safetensors"
+ENCODER_FILE = "encoder.safetensors"
+"""What stage 2 sees pictures with, where stage 1's encoder has learnt on since."""
 MODEL_FILE = "model.safetensors"
 """A stage 2 with an encoder of its own (recipe `paper`)."""
 ENCODER_PREFIX = "encoder."
@@ -54,9 +56,9 @@ def weights_folder(name: str | Path) -> Path:
 
 
 def stage1_files(folder: Path) -> list[Path]:
-    """What stage 1 of a folder of weights consists of: its network and, if there, landmarks."""
-    landmarks = folder / LANDMARKS_FILE
-    return [folder / STAGE1_FILE, *([landmarks] if landmarks.is_file() else [])]
+    """What stage 1 of a folder of weights consists of: its network and, if there, the others."""
+    others = (folder / LANDMARKS_FILE, folder / ENCODER_FILE)
+    return [folder / STAGE1_FILE, *(path for path in others if path.is_file())]
 
 
 def new_stage1_network(body: BodyModel, atlas: Atlas) -> CorrespondenceNet:
@@ -109,7 +111,7 @@ def save_stage2(
     atlas: Atlas,
     about: Mapping[str, Any],
 ) -> None:
-    """Writes stage 2 without its encoder, which is stage 1's; the card names it by hash."""
+    """Writes stage 2 without its encoder; the card names that by hash."""
     head = without_encoder(model.state_dict())
     card = {
         "stage": "stage2",
@@ -122,7 +124,7 @@ def save_stage2(
 
 
 def without_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Only what stage 2 adds to the shared encoder."""
+    """Only what stage 2 adds to what it sees with."""
     return {name: value for name, value in state.items() if not name.startswith(ENCODER_PREFIX)}
 
 
@@ -158,12 +160,52 @@ def load_landmarks(
     return network, card
 
 
+def save_encoder(
+    folder: Path,
+    encoder: BlazePoseEncoder,
+    body: BodyModel,
+    atlas: Atlas,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes what stage 2 sees pictures with; `about` says how it was made."""
+    card = {**about, "stage": "encoder", "encoder": "compact", **belongings(body, atlas)}
+    save_weights(folder / ENCODER_FILE, encoder.state_dict(), card)
+
+
+def load_encoder(folder: Path, body: BodyModel, atlas: Atlas) -> BlazePoseEncoder | None:
+    """What stage 2 sees pictures with, if it is not stage 1's encoder."""
+    path = folder / ENCODER_FILE
+    if not path.is_file():
+        return None
+    state, card = load_weights(path)
+    check_card(card, path, stage="encoder", encoder="compact", **belongings(body, atlas))
+    encoder = BlazePoseEncoder()
+    _load_state(encoder, state, path)
+    return encoder
+
+
+def keep_encoder(source: Path, target: Path, body: BodyModel, atlas: Atlas) -> None:
+    """Writes what stage 2 sees with beside a stage 1 that has learnt on: heads still fit.
+
+    `source` is the folder that stage 1 went on from, `target` that of the new one.
+    """
+    if (source / ENCODER_FILE).is_file():
+        _, card = load_weights(source / ENCODER_FILE)
+        encoder = load_encoder(source, body, atlas)
+    else:
+        _, card = load_weights(source / STAGE1_FILE)
+        encoder = load_stage1_network(source, body, atlas).encoder
+    assert encoder is not None
+    save_encoder(target, encoder, body, atlas, card)
+
+
 def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
     """Stage 1 of a folder of weights, with the networks that confirm people and see poses."""
     network = load_stage1_network(folder, body, atlas)
     table = surface_table(atlas, body.v_template.cpu().numpy())
     poser, _ = load_landmarks(folder, body, atlas)
-    return Stage1(network, table, confirmer=BlazePose.pretrained(), poser=poser)
+    encoder = load_encoder(folder, body, atlas)
+    return Stage1(network, table, confirmer=BlazePose.pretrained(), poser=poser, encoder=encoder)
 
 
 def load_stage2(
@@ -235,16 +277,15 @@ def _head_size(card: Mapping[str, Any]) -> HeadSize:
 
 
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:
-    """Both stages around one shared encoder, checked against body and atlas.
+    """Both stages and what stage 2 sees with, checked against body and atlas.
 
     Raises:
         ValueError: if weights are missing or belong to something else.
     """
     folder = weights_folder(name)
     stage1 = load_stage1(folder, body, atlas)
-    encoder = stage1.network.encoder
-    encoder_hash = state_hash(encoder.state_dict())
-    stage2, _, _ = load_stage2(folder, encoder, body, atlas, encoder_hash=encoder_hash)
+    encoder_hash = state_hash(stage1.encoder.state_dict())
+    stage2, _, _ = load_stage2(folder, stage1.encoder, body, atlas, encoder_hash=encoder_hash)
     return stage1, stage2.eval()
 
 

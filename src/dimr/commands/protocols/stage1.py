@@ -22,15 +22,18 @@ WORST = 2
 """Of each subset so many people are drawn."""
 
 
-def stage1(
+def measure_stage1(
     subsets: list[str] | None,
     limit: int | None,
     weights: str,
     photos: Path | None,
     street: Path | None,
     picture: Path | None,
+    refine: bool,
 ) -> dict[str, Any]:
     """Scores of stage 1 by subset, of whole scenes, and of street photos.
+
+    With `refine` pixels show the surface of the body that is laid on what stage 1 sees.
 
     `picture`: where to draw the people with the least mask IoU of each subset, .jpg or .png.
     """
@@ -52,13 +55,15 @@ def stage1(
 
     chosen = chosen_subsets(subsets, [*SUBSETS, SCENES])
     model = load(weights)
+    stage1 = model.stage1.laid(model.lay) if refine else model.stage1
     geodesics = Geodesics(model.body.v_template.numpy(), model.body.faces.numpy())
     benchmark = SynthOcc(model.body, model.atlas, "test", photos)
     report = about("STAGE1", weights, photos, sample_count(limit, NUM_CROPS))
+    report["refined"] = refine
     console = Console(width=110)
     scores = {
         name: [
-            score_crop(benchmark.crop(name, number), model.stage1, model.atlas, geodesics)
+            score_crop(benchmark.crop(name, number), stage1, model.atlas, geodesics)
             for number in progress(range(sample_count(limit, NUM_CROPS)), name)
         ]
         for name in chosen
@@ -82,7 +87,7 @@ def stage1(
             report.setdefault("crops", {})[name] = means
         console.print(table)
         if picture is not None:
-            _draw_worst(picture, scores, benchmark, model.stage1)
+            _draw_worst(picture, scores, benchmark, stage1)
     if SCENES in chosen:
         results = [
             score_scene(benchmark.scene(number), model.stage1)

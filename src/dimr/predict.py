@@ -16,7 +16,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from dimr.body.camera import PerspectiveCamera, default_focal_px, weak_to_translation
+from dimr.body.camera import (
+    NEAR_M,
+    PerspectiveCamera,
+    default_focal_px,
+    fit_translation,
+    weak_to_translation,
+)
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
@@ -25,6 +31,8 @@ from dimr.correspondence.stage1 import Stage1
 from dimr.fit import fit_to_iuv, lay_surface
 from dimr.image.crop import (
     crop_picture,
+    crop_to_full,
+    norm_to_crop,
     picture_centre_px,
     picture_to_tensor,
 )
@@ -36,6 +44,8 @@ from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 
 MIN_SCALE = 0.05
 """Smallest weak-perspective scale that is believed: a 2 m body over 5 % of the crop."""
+ENOUGH_SEEN = 50
+"""Vertices from which those in sight say where a body is; else its joints do."""
 LIMB_LANDMARKS = (*range(11, 17), *range(23, 29))
 """Of BlazePose's, the joints of arms and legs."""
 MOSTLY_SEEN = 0.6
@@ -177,9 +187,17 @@ class Model:
                 "stage 2 returned numbers that are not finite: the weights are broken"
             )
         camera_crop[0] = max(camera_crop[0], MIN_SCALE)
-        translation_m = weak_to_translation(camera_crop, crop, camera, joints_m[0])
-        joints_cam_m = joints_m + translation_m
-        vertices_cam_m = _array(posed.vertices_m[0]) + translation_m
+        vertices_m = _array(posed.vertices_m[0])
+        seen = vertex_seen(iuv, self.atlas, len(vertices_m))
+        # Weak perspective is what was fitted. Laid on its root, a body would be beside its picture
+        # where perspective is strong, most of all in close-ups, whose root nobody sees.
+        points_m = vertices_m[seen] if seen.sum() >= ENOUGH_SEEN else joints_m
+        points_norm = camera_crop[0] * points_m[:, :2] + camera_crop[1:]
+        points_px = crop_to_full(crop, norm_to_crop(points_norm, crop.size))
+        translation_m = fit_translation(points_m, points_px, camera)
+        if (vertices_m[:, 2] + translation_m[2]).min() < NEAR_M:
+            translation_m = weak_to_translation(camera_crop, crop, camera, joints_m[0])
+        joints_cam_m, vertices_cam_m = joints_m + translation_m, vertices_m + translation_m
         return Person(
             box_px=detection.box_px,
             score=detection.score,
@@ -193,7 +211,7 @@ class Model:
             keypoints_px=camera.project(joints_cam_m),
             focal_px=camera.focal_px,
             part_seen=part_seen(iuv, self.atlas),
-            vertex_seen=vertex_seen(iuv, self.atlas, len(vertices_cam_m)),
+            vertex_seen=seen,
             part_confidence=part_confidence(iuv, self.atlas),
             joint_error_m=None if expected is None else _array(expected[0]),
         )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dimr.body.camera import (
     PerspectiveCamera,
     default_focal_px,
+    fit_translation,
     fit_weak,
     full_to_norm,
     project_weak,
@@ -14,6 +15,7 @@ from dimr.body.camera import (
     weak_to_spin,
     weak_to_translation,
 )
+from dimr.image.crop import crop_to_full, norm_to_crop
 from dimr.types import Crop
 
 CAMERA = PerspectiveCamera(focal_px=800.0, principal_px=(319.5, 239.5))
@@ -97,3 +99,28 @@ def test_full_to_norm_by_hand():
     crop = Crop(centre_px=(99.5, 49.5), side_px=100.0, size=50)
     corners = np.array([[99.5, 49.5], [49.5, -0.5], [149.5, 99.5]])
     np.testing.assert_allclose(full_to_norm(crop, corners), [[0, 0], [-1, -1], [1, 1]], atol=1e-6)
+
+
+def test_fit_translation_finds_where_points_are():
+    rng = np.random.default_rng(0)
+    points_m = rng.normal(0, 0.4, (30, 3)).astype(np.float32)
+    translation = np.float32([0.3, -0.2, 2.5])
+    found = fit_translation(points_m, CAMERA.project(points_m + translation), CAMERA)
+    assert found == pytest.approx(translation, abs=1e-3)
+
+
+def test_fit_translation_lays_a_close_up_where_weak_perspective_does():
+    """Head and shoulders of somebody whose root is far below the picture and further away."""
+    rng = np.random.default_rng(1)
+    head_m = np.float32([0, -0.6, -0.25]) + rng.normal(0, 0.1, (40, 3)).astype(np.float32)
+    camera = np.float32([2.5, 0.0, 1.4])
+    crop = Crop(CAMERA.principal_px, 400.0, 192)
+    wanted_px = crop_to_full(crop, norm_to_crop(camera[0] * head_m[:, :2] + camera[1:], 192))
+    gaps = []
+    for translation in (
+        weak_to_translation(camera, crop, CAMERA, np.zeros(3, np.float32)),
+        fit_translation(head_m, wanted_px, CAMERA),
+    ):
+        gap = CAMERA.project(head_m + translation) - wanted_px
+        gaps.append(np.linalg.norm(gap, axis=1).mean())
+    assert gaps[1] < 0.25 * gaps[0]

@@ -88,6 +88,26 @@ def weak_to_translation(
     return np.array([*(ray * depth_m), depth_m], dtype=np.float32) - root_m
 
 
+def fit_translation(
+    points_m: Float[np.ndarray, "N 3"],
+    points_px: Float[np.ndarray, "N 2"],
+    perspective: PerspectiveCamera,
+) -> Float[np.ndarray, "3"]:
+    """Translation (metres) that lays points on their pixels as well as one can.
+
+    Least squares of x f - u z and y f - v z, with (u, v) from the principal point: linear, and for
+    a body alone as good as distances in pixels. At least two points; the caller sees to it that
+    what comes out lies before the camera.
+    """
+    ray = points_px - np.asarray(perspective.principal_px)
+    matrix = np.zeros((len(points_m), 2, 3))
+    matrix[:, [0, 1], [0, 1]] = perspective.focal_px
+    matrix[:, :, 2] = -ray
+    wanted = ray * points_m[:, 2:] - perspective.focal_px * points_m[:, :2]
+    found = np.linalg.lstsq(matrix.reshape(-1, 3), wanted.reshape(-1), rcond=None)[0]
+    return found.astype(np.float32)
+
+
 def full_to_norm(crop: Crop, points_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
     """Full-picture pixels to crop-normalised coordinates."""
     return crop_to_norm(full_to_crop(crop, points_px), crop.size)

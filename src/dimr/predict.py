@@ -23,6 +23,7 @@ from dimr.body.camera import (
     fit_translation,
     weak_to_translation,
 )
+from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
@@ -46,10 +47,8 @@ MIN_SCALE = 0.05
 """Smallest weak-perspective scale that is believed: a 2 m body over 5 % of the crop."""
 ENOUGH_SEEN = 50
 """Vertices from which those in sight say where a body is; else its joints do."""
-LIMB_LANDMARKS = (*range(11, 17), *range(23, 29))
-"""Of BlazePose's, the joints of arms and legs."""
 MOSTLY_SEEN = 0.6
-"""Mean visibility of these from which stage 2 is asked once more."""
+"""Mean visibility of `LIMB_LANDMARKS` from which stage 2 is asked once more."""
 
 
 class Model:

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimr.body.keypoints import JOINT_NAMES
+from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.correspondence.confirm import CIRCLE, HIPS
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.encoder.blazepose import BlazePose
 from dimr.evaluate.landmarks import (
     LIMB_JOINTS,
-    LIMB_LANDMARKS,
     LimbErrors,
     LimbScore,
     find_world_landmarks,

@@ -14,6 +14,8 @@ from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
 from dimr.body.skinning import forward_kinematics
 
+LIMB_LANDMARKS = (*range(11, 17), *range(23, 29))
+"""The twelve joints of arms and legs."""
 Offset = tuple[str, str, tuple[int | float, int | float, int | float]]
 ON_BODY: dict[int, Offset] = {
     0: ("head", "head", (0, 1.5, 9.5)),

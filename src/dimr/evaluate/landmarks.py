@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
+from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.correspondence.confirm import PRESENT, glance, track
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
@@ -33,9 +34,7 @@ LIMB_JOINTS = tuple(
         "L_hip R_hip L_knee R_knee L_ankle R_ankle"
     ).split()
 )
-"""The 12 joints, of SMPL's 24."""
-LIMB_LANDMARKS = (*range(11, 17), *range(23, 29))
-"""The same, of BlazePose's landmarks."""
+"""The 12 joints of `LIMB_LANDMARKS`, of SMPL's 24."""
 HIPS = (6, 7)
 """Of the 12; the point between them is where both are moved."""
 

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
+from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.correspondence.confirm import confirm, confirm_turned, same_pixels
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.landmarks import surroundings
@@ -32,7 +33,7 @@ from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.data.synthetic.survey import LIMBS_OF_JOINTS
 from dimr.encoder.blazepose import LANDMARK_SIZE
-from dimr.evaluate.landmarks import LIMB_JOINTS, LIMB_LANDMARKS
+from dimr.evaluate.landmarks import LIMB_JOINTS
 from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
 from dimr.image.crop import box_to_crop, crop_picture, crop_to_norm, full_to_crop
 from dimr.image.load import load_picture

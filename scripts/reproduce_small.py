@@ -20,13 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dimr.files import write_atomically
-from dimr.train.recipes import (
-    Run,
-    surface_of,
-    train_stage1,
-    train_stage2,
-    train_stage2_geometry,
-)
+from dimr.train.recipes import train_stage1, train_stage2, train_stage2_geometry
+from dimr.train.run import Run, surface_of
 
 CARD = Path(__file__).with_suffix(".json")
 STEPS = {"stage1": 200, "geometry": 300, "stage2": 60}

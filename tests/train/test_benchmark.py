@@ -11,7 +11,7 @@ from tiny import TinyEncoder
 from data.real import writers
 from dimr.correspondence.iuv_window import iuv_to_window, windows_bytes
 from dimr.network.dimr import HeadSize
-from dimr.train.recipes import Run, surface_of
+from dimr.train.run import Run, surface_of
 from dimr.train.weights import new_stage2, save_model
 from dimr.types import Iuv
 

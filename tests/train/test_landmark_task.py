@@ -10,11 +10,13 @@ from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS
 from dimr.evaluate.photos import joint_photos
 from dimr.image.crop import crop_to_norm
+from dimr.train.landmark_recipes import train_landmarks, train_landmarks_photos
 from dimr.train.landmark_samples import (
     CIRCLE_MARGIN,
     WEIGHTS,
     DrawnPeople,
     LabelledPeople,
+    LabelledPictures,
     circle_around,
     labelled_places,
     mended,
@@ -32,14 +34,10 @@ from dimr.train.landmarks import (
     on_mask,
     rough_window,
 )
+from dimr.train.marked import FoundPeople
 from dimr.train.photos import LANDMARKS, MIRROR
-from dimr.train.recipes import (
-    Run,
-    surface_of,
-    train_landmarks,
-    train_landmarks_photos,
-    train_stage1_decoder,
-)
+from dimr.train.recipes import train_stage1_decoder
+from dimr.train.run import Run, surface_of
 from dimr.train.weights import (
     ENCODER_FILE,
     LANDMARKS_FILE,
@@ -142,7 +140,7 @@ class TestCircle:
 class TestDrawnPeople:
     def test_landmarks_are_where_joints_are(self, drawn):
         for index in range(4):
-            sample, truth = drawn[index], drawn.people.crop_sample(index)
+            sample, truth = drawn[index], drawn.marked.people.crop_sample(index)
             elbow, knee = 18, 4  # SMPL's, of the left
             joints = truth.keypoints_norm[[elbow, knee, 2, 16]]
             assert same_shape(sample["places"][[13, 25, 24, 11], :2], joints) < 0.2
@@ -158,7 +156,7 @@ class TestDrawnPeople:
     def test_whoever_is_meant_is_marked_unless_alone(self, drawn):
         for index in range(12):
             sample = drawn[index]
-            others = (drawn.people.crop_sample(index).labels.person_id > 0).any()
+            others = (drawn.marked.people.crop_sample(index).labels.person_id > 0).any()
             assert sample["marker"][0].any() or not others
 
     def test_auxiliary_landmarks_that_nobody_knows_do_not_count(self, drawn):
@@ -207,6 +205,38 @@ class TestLabelledPeople:
         photos = joint_photos(lspet, validation=False)
         samples = LabelledPeople(photos, [cutout], seed=1)
         assert all(samples[k]["visible"].any() for k in range(12))
+
+    def test_pictures_of_a_number_are_the_same_and_mostly_behind_things(self, lspet):
+        cutout = np.full((90, 90, 4), 255, np.uint8)
+        photos = joint_photos(lspet, validation=False)
+        pictures = LabelledPictures(photos, [cutout])
+        for number in range(4):
+            assert np.array_equal(pictures[number], pictures.draw(number)[1])
+        behind = [pictures.draw(number)[2].any() for number in range(40)]
+        assert 12 < sum(behind) < 36
+        assert not LabelledPictures(photos, []).draw(0)[2].any()
+
+    def test_marks_that_were_found_where_the_labels_are(self, lspet):
+        photos = joint_photos(lspet, validation=False)[:1]
+        people = np.zeros((1, 96, 96), np.uint8)
+        left, right = STANDING_PX[:12, 0].min() / 2, STANDING_PX[:12, 0].max() / 2
+        people[0, :, round(left) : round(right)] = 1
+
+        class Always(FoundPeople):
+            def pick(self, rng):
+                return 0
+
+        samples = LabelledPeople(photos, [], seed=0, found=Always(people))
+        marks = [samples[k]["marker"] for k in range(8)]
+        marked = [mark for mark in marks if mark.any()]  # a tenth have none
+        assert len(marked) >= 5
+        for mark in marked:
+            # a column as high as the picture, like nobody's limbs
+            height, width = (np.ptp(each) + 1 for each in np.nonzero(mark[0] > 0.5))
+            assert width / height == pytest.approx((round(right) - round(left)) / 96, abs=0.03)
+            assert (mark[0] > 0.5).sum() == height * width and not mark[1].any()
+        nobody = LabelledPeople(photos, [], seed=0, found=Always(np.zeros_like(people)))
+        assert any(nobody[k]["marker"].any() for k in range(3))
 
     def test_another_light_changes_no_shape(self):
         rng = np.random.default_rng(0)

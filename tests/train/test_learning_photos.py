@@ -16,7 +16,8 @@ from dimr.train.photos import (
     mend_sides,
     photo_rows,
 )
-from dimr.train.recipes import Run, surface_of, train_stage2_photos
+from dimr.train.recipes import train_stage2_photos
+from dimr.train.run import Run, surface_of
 from dimr.train.weights import load_stage1, weights_folder
 
 

@@ -18,7 +18,7 @@ from dimr.network.dimr import HeadSize
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import LAST
 from dimr.train.paper import INPAINT, PLAIN, PaperSettings, PaperTask, start_from_mean, train_paper
-from dimr.train.recipes import Run, surface_of
+from dimr.train.run import Run, surface_of
 from dimr.train.weights import load_model
 
 SETTINGS = PaperSettings(

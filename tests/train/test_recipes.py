@@ -14,13 +14,13 @@ from dimr.surface.atlas import load_atlas
 from dimr.train.checkpoint import load_weights, save_weights
 from dimr.train.loop import LOG
 from dimr.train.recipes import (
-    Run,
     train_stage1,
     train_stage1_decoder,
     train_stage2,
     train_stage2_geometry,
     train_stage2_inpainting,
 )
+from dimr.train.run import Run
 from dimr.train.seen import stage1_hash
 from dimr.train.weights import (
     ENCODER_FILE,

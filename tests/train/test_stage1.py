@@ -7,9 +7,9 @@ from dimr.correspondence.network import CorrespondenceMaps
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
 from dimr.surface.atlas import load_atlas
+from dimr.train.marked import LEAST_PIXELS
 from dimr.train.stage1 import (
     CYCLE,
-    LEAST_PIXELS,
     SCENES,
     UNMARKED,
     Stage1Samples,
@@ -196,7 +196,7 @@ class TestStage1Samples:
         """Person 0 is near the middle; others often are not."""
         found = set()
         for index in range(0, 20 * CYCLE, CYCLE):
-            drawn = samples.wider.crop_sample(index)
+            drawn = samples.marked.people.crop_sample(index)
             sizes = np.bincount(drawn.labels.person_id[drawn.labels.person_id >= 0])
             parts = [
                 np.unique(drawn.labels.part[drawn.labels.person_id == who])
@@ -216,4 +216,4 @@ class TestStage1Samples:
         assert all(np.array_equal(first[name], again[name]) for name in first)
 
     def test_drawn_pictures_are_wider_than_crops(self, samples):
-        assert samples.wider.crop_sample(0).image.shape == (PICTURE_SIZE, PICTURE_SIZE, 3)
+        assert samples.marked.people.crop_sample(0).image.shape == (PICTURE_SIZE, PICTURE_SIZE, 3)

@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import Dataset
 
 from dimr.correspondence.network import CorrespondenceMaps
-from dimr.train.recipes import Run, surface_of, train_stage1_photos
+from dimr.train.recipes import train_stage1_photos
+from dimr.train.run import Run, surface_of
 from dimr.train.stage1 import CYCLE, Stage1Weights, stage1_loss
 from dimr.train.street import SIZE, StreetSamples, WithStreet
 

@@ -11,7 +11,8 @@ from dimr.evaluate.synthetic import sample_errors
 from dimr.train import study as studies
 from dimr.train.checkpoint import load_weights
 from dimr.train.loop import LOG
-from dimr.train.recipes import Run, surface_of, train_stage2, train_stage2_geometry
+from dimr.train.recipes import train_stage2, train_stage2_geometry
+from dimr.train.run import Run, surface_of
 from dimr.train.seen import MANIFEST
 from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
 from dimr.train.weights import STAGE2_FILE, load_stages, weights_folder

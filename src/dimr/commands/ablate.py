@@ -41,7 +41,7 @@ def ablate(
 
     from dimr.data.synthetic.synthocc import SUBSETS
     from dimr.files import write_atomically
-    from dimr.train.recipes import Run, surface_of
+    from dimr.train.run import Run, surface_of
     from dimr.train.study import KINDS, TABLES, Budget, Study, over_seeds
     from dimr.train.weights import weights_folder
 

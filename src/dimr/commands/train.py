@@ -41,6 +41,13 @@ def train(
     geometry: Annotated[
         Path | None, typer.Option(help="Weights folder of the head that stage 2 goes on from.")
     ] = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of marks that the first pass of --stage1 sets, made if it is not there; "
+            "stage1*, landmarks*."
+        ),
+    ] = None,
     seen: Annotated[
         Path | None,
         typer.Option(
@@ -89,7 +96,8 @@ def train(
     import torch
 
     from dimr.train.processes import Processes, start_processes
-    from dimr.train.recipes import RECIPES, Run, surface_of
+    from dimr.train.recipes import RECIPES
+    from dimr.train.run import Run, surface_of
 
     if recipe not in RECIPES:
         raise ValueError(f"recipe: got {recipe!r}, want one of {', '.join(RECIPES)}")
@@ -108,6 +116,7 @@ def train(
         stage1=stage1,
         landmarks=landmarks,
         geometry=geometry,
+        marks=marks,
         seen=seen,
         lspet=lspet,
         street=street,

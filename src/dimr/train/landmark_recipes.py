@@ -10,11 +10,24 @@ from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.evaluate.photos import EVERY, joint_photos
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import RESEARCH, best_state, data_text, history
-from dimr.train.landmark_samples import DrawnPeople, LabelledPeople, mended
+from dimr.train.landmark_samples import (
+    DrawnPeople,
+    LabelledPeople,
+    LabelledPictures,
+    mended,
+)
 from dimr.train.landmarks import LandmarkTask
 from dimr.train.loop import train
 from dimr.train.photos import Alternating
-from dimr.train.recipes import POSES, Run, settings_of, synthetic_people
+from dimr.train.run import (
+    MARKS_TEXT,
+    Run,
+    drawn_marks,
+    found_people,
+    posed_people,
+    settings_of,
+    synthetic_people,
+)
 from dimr.train.spread import learn_spread
 from dimr.train.weights import load_landmarks, save_landmarks
 
@@ -25,19 +38,28 @@ SPREAD_SAMPLES = 4000
 """People from whom it learns that, none of whom it was trained on."""
 
 
-def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """The landmark network, from the original one or an earlier one."""
-    if recipe == "landmarks_photos" and run.lspet is None:
+def train_landmarks(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The landmark network on synthetic people, from the original one or an earlier one."""
+    return _train_landmarks("landmarks", run, body, atlas)
+
+
+def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The landmark network goes on with labelled photographs in the mix: for research."""
+    if run.lspet is None:
         raise ValueError("landmarks_photos needs photographs (--lspet)")
+    return _train_landmarks("landmarks_photos", run, body, atlas)
+
+
+def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     network, before = load_landmarks(run.landmarks, body, atlas)
     about: dict[str, Any] = {
         "data": data_text(run.backgrounds is not None, run.occluders is not None)
     }
     if before:
         about["goes_on_from"] = history(before)
-    drawn = synthetic_people(run, "train", body, atlas)
-    samples: Dataset = DrawnPeople(drawn.reconfigured(POSES, drawn.size), body)
-    unseen, kept_back = samples, None
+    drawn = posed_people(run, body, atlas)
+    samples: Dataset = DrawnPeople(drawn, body, drawn_marks(run, drawn, body, atlas))
+    unseen, kept_back = DrawnPeople(drawn, body), None
     if recipe == "landmarks_photos":
         assert run.lspet is not None
         occluders = run.occluders and run.occluders / "train"
@@ -46,10 +68,16 @@ def train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dic
         others = [photo for photo in photos if photo.number % EVERY == KEPT_BACK]
         kept_back = LabelledPeople(others, [], augmented=False)
         cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
-        samples = Alternating(samples, LabelledPeople(for_training, cutouts, run.seed))
+        pictures = LabelledPictures(for_training, cutouts)
+        shown = {"photos": len(for_training), "cutouts": len(cutouts)}
+        found = found_people(run, "photos", pictures, shown, body, atlas)
+        labelled = LabelledPeople(for_training, cutouts, run.seed, found=found)
+        samples = Alternating(samples, labelled)
         unseen = Alternating(unseen, LabelledPeople(others, cutouts, run.seed))
         about["data"] += f"; photographs of LSP-Extended: {len(for_training)}"
         about["licence"] = RESEARCH
+    if run.marks is not None:
+        about["marks"] = MARKS_TEXT
     task = LandmarkTask(
         network,
         samples,

@@ -47,7 +47,7 @@ from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import LAST, LoopSettings, StepLoss, train
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.processes import Processes
-from dimr.train.recipes import Run
+from dimr.train.run import Run
 from dimr.train.weights import new_stage2, save_model
 from dimr.types import Regression
 

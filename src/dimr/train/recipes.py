@@ -16,7 +16,6 @@ Each writes checkpoints to its run folder and, at the end, the weights of its be
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +24,27 @@ from torch.utils.data import Dataset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
-from dimr.data.real.bodies import Bodies, load_surface_map
-from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.folders import load_folder
-from dimr.data.synthetic.people import LONGEST_CUTOUT_PX, Split, SyntheticPeople
+from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import RESEARCH, best_state, data_text, history
 from dimr.train.checkpoint import load_weights, state_hash
 from dimr.train.landmark_errors import BorrowedErrors
-from dimr.train.loop import BEST, LAST, LoopSettings, train
+from dimr.train.landmark_recipes import train_landmarks, train_landmarks_photos
+from dimr.train.loop import BEST, LAST, train
+from dimr.train.paper import train_paper
 from dimr.train.photos import VIEWS, AllKnown, Alternating, see_photos
-from dimr.train.schedules import SCHEDULES
+from dimr.train.run import (
+    MARKS_TEXT,
+    Run,
+    data_of,
+    drawn_marks,
+    posed_people,
+    settings_of,
+    synthetic_people,
+)
 from dimr.train.seen import SeenSamples, SeenTask, borrowed_errors
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
@@ -57,95 +64,6 @@ from dimr.train.weights import (
     save_stage1,
     save_stage2,
 )
-
-POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
-"""More of what is rare: they are to know every pose from every side, also in a hug."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """Where a recipe reads and writes, and how much it may do."""
-
-    folder: Path
-    """Checkpoints and log; `weights` below it gets the result."""
-    backgrounds: Path | None = None
-    """Folder with train/, val/ and test/ photos; None: procedural backgrounds."""
-    occluders: Path | None = None
-    """Folder with train/, val/ and test/ RGBA cut-outs; None: procedural objects."""
-    poses: Path | None = None
-    """Pose bank of `dimr synth poses`; None: the one that ships."""
-    stage1: Path | None = None
-    """Folder with the weights of stage 1 (all recipes but stage2_geometry and paper)."""
-    geometry: Path | None = None
-    """Folder with the weights of the head that a recipe of stage 2 goes on from: of
-    stage2_geometry for stage2, of stage2 for stage2_inpainting."""
-    landmarks: Path | None = None
-    """Folder with the landmark network that stage 1 hears or that recipes of its own go on from;
-    None: that of `stage1`, or the original one."""
-    lspet: Path | None = None
-    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos and landmarks_photos."""
-    street: Path | None = None
-    """Street photographs (images/, mask/), of stage1_photos."""
-    seen: Path | None = None
-    """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
-    blend: float = 1.0
-    """Share of what a head has learnt, at the end, in the weights that are written; the rest is
-    the head that it went on from (Wortsman et al. 2022, WiSE-FT): it forgets less where few
-    pictures repeat. At 1 the best validation's weights are written."""
-    steps: int | None = None
-    """Updates; None takes the recipe's own number."""
-    max_minutes: float | None = None
-    """Stop (resumable) after this time."""
-    validation: int = 256
-    """Validation samples."""
-    workers: int = 0
-    """Processes that draw samples beside the one that learns."""
-    seed: int = 0
-    data: Path | None = None
-    """Folder of the user's data sets and bodies (recipe paper), see `dimr.data.real.layout`."""
-    iuv: str = "gt"
-    """Where the recipe `paper` takes the IUV from: "gt" (rendered), "files", or the path of
-    DensePose's results or model."""
-    iuv_table: Path | None = None
-    """Of `dimr iuv table`, for DensePose's coordinates."""
-    batch_size: int | None = None
-    """Of the recipe `paper`; None: the paper's."""
-    device: str = "cpu"
-    """Of the recipe `paper`."""
-
-
-def surface_of(run: Run) -> tuple[BodyModel, Atlas]:
-    """The body and UV map of a run: the user's from `data`/body, else the open ones."""
-    root = run.data if run.data is not None and (run.data / "body").is_dir() else None
-    body = Bodies.load(root).neutral
-    return body, load_surface_map(root, body)
-
-
-def settings_of(recipe: str, run: Run) -> LoopSettings:
-    """Schedule of a recipe."""
-    chosen = dict(SCHEDULES[recipe])
-    if recipe == "stage1" and run.stage1 is not None:
-        chosen["learning_rate"] = 1.5e-3  # it knows something already
-    if run.steps is not None:
-        chosen["steps"] = run.steps
-    return LoopSettings(**chosen, seed=run.seed)
-
-
-def synthetic_people(run: Run, split: Split, body: BodyModel, atlas: Atlas) -> SyntheticPeople:
-    """The generator of one split; validation and test keep seed 0 whatever the run's seed is."""
-    return SyntheticPeople(
-        body,
-        atlas,
-        backgrounds=run.backgrounds and run.backgrounds / split,
-        occluders=run.occluders and run.occluders / split,
-        seed=run.seed if split == "train" else 0,
-        split=split,
-        poses=run.poses if split == "train" else None,
-    )
-
-
-def _data_of(run: Run) -> str:
-    return data_text(run.backgrounds is not None, run.occluders is not None)
 
 
 def train_stage1(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
@@ -193,15 +111,18 @@ def _train_correspondence(
     about: dict[str, Any],
 ) -> dict[str, float]:
     poser, about_poser = load_landmarks(run.landmarks or run.stage1, body, atlas)
-    drawn = synthetic_people(run, "train", body, atlas)
+    drawn = posed_people(run, body, atlas)
+    about = {"data": data_of(run), **about}
     task = Stage1Task(
         network,
-        drawn.reconfigured(POSES, drawn.size),
+        drawn,
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
         poser=poser,
+        found=drawn_marks(run, drawn, body, atlas),
     )
-    about = {"data": _data_of(run), **about}
+    if run.marks is not None:
+        about["marks"] = MARKS_TEXT
     if recipe == "stage1_photos":
         assert run.street is not None
         occluders = run.occluders and run.occluders / "train"
@@ -288,7 +209,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")
     twins = recipe == "stage2_inpainting"
-    about = {"data": _data_of(run), "goes_on_from": history(before)}
+    about = {"data": data_of(run), "goes_on_from": history(before)}
     if run.seen is None:
         task = PictureTask(
             model,
@@ -344,27 +265,6 @@ def _train_head(
     card = {**about_run, "recipe": recipe, "variant": "dimr", **about}
     save_stage2(run.folder / "weights", task.model, size, task.body, atlas, card)
     return best
-
-
-def train_paper(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """The paper's two trainings on the user's data sets."""
-    from dimr.train import paper  # it builds on this module
-
-    return paper.train_paper(run, body, atlas)
-
-
-def train_landmarks(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """The landmark network on synthetic people."""
-    from dimr.train import landmark_recipes  # it builds on this module
-
-    return landmark_recipes.train_landmarks("landmarks", run, body, atlas)
-
-
-def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """The landmark network goes on with labelled photographs in the mix."""
-    from dimr.train import landmark_recipes
-
-    return landmark_recipes.train_landmarks("landmarks_photos", run, body, atlas)
 
 
 RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {

@@ -28,8 +28,8 @@ from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
-from dimr.train.markers import rough_markers
-from dimr.train.surroundings import RoughCrop, with_surroundings
+from dimr.train.marked import FoundPeople, MarkedPeople
+from dimr.train.surroundings import RoughCrop
 
 CENTRE_STRIDE = 4
 CYCLE = 8
@@ -38,9 +38,8 @@ SCENES = (3, 7)
 """Whole scenes, without a marker."""
 UNMARKED = (1, 5)
 """Crops without a marker: people who fill the picture."""
-SOMEBODY_ELSE, LEAST_PIXELS = 0.35, 150
-"""Share of the crops of pictures with others that are theirs, if so many of their pixels are
-seen."""
+SOMEBODY_ELSE = 0.35
+"""Share of the crops of pictures with others that are theirs."""
 NEAR_M = 0.05
 """A pixel is right when its rest-pose position is at most this far from the true one."""
 
@@ -89,11 +88,11 @@ def offset_map(
 
 
 class Stage1Samples(Dataset):
-    """Scenes and crops with their labels at stride 2, by index."""
+    """Scenes and crops with their labels at stride 2, by index; see `MarkedPeople`."""
 
-    def __init__(self, people: SyntheticPeople) -> None:
+    def __init__(self, people: SyntheticPeople, found: FoundPeople | None = None) -> None:
         self.people = people
-        self.wider = with_surroundings(people)
+        self.marked = MarkedPeople(people, found)
 
     def __len__(self) -> int:
         return 1 << 40
@@ -126,14 +125,9 @@ class Stage1Samples(Dataset):
 
     def _marked(self, index: int) -> dict[str, Any]:
         """Somebody's crop, mostly that of whom the picture is about."""
-        sample = self.wider.crop_sample(index)
+        sample, who, marker, rng = self.marked.draw(index, SOMEBODY_ELSE)
         labels = sample.labels
-        rng = np.random.default_rng([self.people.seed, index])
-        size = np.bincount(labels.person_id[labels.person_id >= 0], minlength=1)
-        others = [who for who in range(1, len(size)) if size[who] >= LEAST_PIXELS]
-        who = rng.choice(others) if others and rng.random() < SOMEBODY_ELSE else 0
         mine = labels.person_id == who
-        marker = rough_markers(mine, (labels.person_id >= 0) & ~mine, rng)
         crop = RoughCrop.around(marker, mine, rng, self.people.size)
         visible = crop.of_labels(mine.astype(np.float32)) > 0.5
         surface = np.dstack([np.where(mine, labels.part, 0), labels.position_m])
@@ -230,6 +224,7 @@ class Stage1Task:
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         num_validation: validation samples.
         poser: whose landmarks are heard; None: as the original network would say them.
+        found: whom the first pass found in training pictures; None imitates all marks.
     """
 
     def __init__(
@@ -242,10 +237,11 @@ class Stage1Task:
         weights: Stage1Weights | None = None,
         bf16: bool = True,
         poser: LandmarkNet | None = None,
+        found: FoundPeople | None = None,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.training: Dataset = Stage1Samples(people)
+        self.training: Dataset = Stage1Samples(people, found)
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()

@@ -27,8 +27,9 @@ from dimr.train.damage import damage_iuv, mistake_person
 from dimr.train.landmark_errors import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
+from dimr.train.marked import FoundPeople, MarkedPeople
 from dimr.train.markers import rough_markers
-from dimr.train.surroundings import RoughCrop, with_surroundings
+from dimr.train.surroundings import RoughCrop
 from dimr.types import Regression
 
 OCCLUDED = "occluded_"
@@ -95,10 +96,13 @@ class PictureSamples(Dataset):
     Args:
         people: the generator.
         twins: whether each picture comes with an occluded copy.
+        found: see `MarkedPeople`.
     """
 
-    def __init__(self, people: SyntheticPeople, twins: bool = False) -> None:
-        self.people = with_surroundings(people)
+    def __init__(
+        self, people: SyntheticPeople, twins: bool = False, found: FoundPeople | None = None
+    ) -> None:
+        self.marked = MarkedPeople(people, found)
         self.size = people.size
         self.twins = twins
 
@@ -111,10 +115,8 @@ class PictureSamples(Dataset):
         `around` and `around_marker` are the crop's surroundings. With twins also
         `occluded_image`, `occluded_mask` and so on.
         """
-        sample = self.people.crop_sample(index)
+        sample, _, marker, rng = self.marked.draw(index)
         iuv, others = sample.iuv, sample.labels.person_id > 0
-        rng = np.random.default_rng([self.people.seed, index])
-        marker = rough_markers(iuv.mask, others, rng)
         crop = RoughCrop.around(marker, iuv.mask, rng, self.size)
         labels = target_labels(sample)
         labels["joints_norm"] = ((labels["joints_norm"] - crop.middle) / crop.half).astype(
@@ -125,7 +127,7 @@ class PictureSamples(Dataset):
         found = {**crop.see(sample.image, marker), "mask": mask, "uv": uv, **labels}
         if not self.twins:
             return found
-        image, hidden = self.people.occlude(sample.image, index)
+        image, hidden = self.marked.people.occlude(sample.image, index)
         marker = rough_markers(iuv.mask & ~hidden, others & ~hidden, rng)
         twin = crop.see(image, marker) | {
             "mask": mask & ~(crop.of_labels(hidden.astype(np.float32), nearest=True) > 0)

@@ -32,7 +32,7 @@ from dimr.surface.uv_table import UvTable, map_table, same_mesh_uv
 from dimr.train.cards import averaged_state
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import BEST, LoopSettings, train
-from dimr.train.recipes import Run, synthetic_people
+from dimr.train.run import Run, synthetic_people
 from dimr.train.seen import (
     Rows,
     SeenSamples,

@@ -82,6 +82,14 @@ class RoughCrop(NamedTuple):
         middle, half = rough_surroundings(marker, visible, rng)
         return cls(middle, half / AROUND, size)
 
+    def wider(self) -> "RoughCrop":
+        """Its surroundings."""
+        return RoughCrop(self.middle, AROUND * self.half, round(AROUND * self.size))
+
+    def of_picture(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "P P 3"]:
+        """What is in it of a whole picture."""
+        return crop_picture(picture, norm_window(self.middle, self.half, len(picture), self.size))
+
     def of_labels(self, labels: Float32[np.ndarray, "H W *C"], nearest: bool = False):
         """Maps of the whole picture -> those of the crop, at the stride of IUVs."""
         window = norm_window(
@@ -93,12 +101,9 @@ class RoughCrop(NamedTuple):
         self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[np.ndarray, "2 h w"]
     ) -> dict[str, np.ndarray]:
         """`image` and `marker` of the crop, `around` and `around_marker` of its surroundings."""
-        size, half = round(AROUND * self.size), AROUND * self.half
-        around = crop_picture(picture, norm_window(self.middle, half, len(picture), size))
-        grid = size // CORRESPONDENCE_STRIDE
-        near = norm_window(self.middle, half, marker.shape[1], grid)
-        marks = crop_picture(np.dstack([*marker]).astype(np.float32), near).transpose(2, 0, 1)
-        small = self.size // CORRESPONDENCE_STRIDE
+        wider, small = self.wider(), self.size // CORRESPONDENCE_STRIDE
+        around = wider.of_picture(picture)
+        marks = wider.of_labels(np.dstack([*marker]).astype(np.float32)).transpose(2, 0, 1)
         return {
             "image": middle_of(around, self.size),
             "marker": np.stack([middle_of(mark, small) for mark in marks]),

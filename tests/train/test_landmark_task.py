@@ -16,7 +16,6 @@ from dimr.train.landmark_samples import (
     WEIGHTS,
     DrawnPeople,
     LabelledPeople,
-    LabelledPictures,
     circle_around,
     labelled_places,
     mended,
@@ -34,7 +33,6 @@ from dimr.train.landmarks import (
     on_mask,
     rough_window,
 )
-from dimr.train.marked import FoundPeople
 from dimr.train.photos import LANDMARKS, MIRROR
 from dimr.train.recipes import train_stage1_decoder
 from dimr.train.run import Run, surface_of
@@ -205,38 +203,6 @@ class TestLabelledPeople:
         photos = joint_photos(lspet, validation=False)
         samples = LabelledPeople(photos, [cutout], seed=1)
         assert all(samples[k]["visible"].any() for k in range(12))
-
-    def test_pictures_of_a_number_are_the_same_and_mostly_behind_things(self, lspet):
-        cutout = np.full((90, 90, 4), 255, np.uint8)
-        photos = joint_photos(lspet, validation=False)
-        pictures = LabelledPictures(photos, [cutout])
-        for number in range(4):
-            assert np.array_equal(pictures[number], pictures.draw(number)[1])
-        behind = [pictures.draw(number)[2].any() for number in range(40)]
-        assert 12 < sum(behind) < 36
-        assert not LabelledPictures(photos, []).draw(0)[2].any()
-
-    def test_marks_that_were_found_where_the_labels_are(self, lspet):
-        photos = joint_photos(lspet, validation=False)[:1]
-        people = np.zeros((1, 96, 96), np.uint8)
-        left, right = STANDING_PX[:12, 0].min() / 2, STANDING_PX[:12, 0].max() / 2
-        people[0, :, round(left) : round(right)] = 1
-
-        class Always(FoundPeople):
-            def pick(self, rng):
-                return 0
-
-        samples = LabelledPeople(photos, [], seed=0, found=Always(people))
-        marks = [samples[k]["marker"] for k in range(8)]
-        marked = [mark for mark in marks if mark.any()]  # a tenth have none
-        assert len(marked) >= 5
-        for mark in marked:
-            # a column as high as the picture, like nobody's limbs
-            height, width = (np.ptp(each) + 1 for each in np.nonzero(mark[0] > 0.5))
-            assert width / height == pytest.approx((round(right) - round(left)) / 96, abs=0.03)
-            assert (mark[0] > 0.5).sum() == height * width and not mark[1].any()
-        nobody = LabelledPeople(photos, [], seed=0, found=Always(np.zeros_like(people)))
-        assert any(nobody[k]["marker"].any() for k in range(3))
 
     def test_another_light_changes_no_shape(self):
         rng = np.random.default_rng(0)

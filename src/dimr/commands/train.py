@@ -41,13 +41,6 @@ def train(
     geometry: Annotated[
         Path | None, typer.Option(help="Weights folder of the head that stage 2 goes on from.")
     ] = None,
-    marks: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of marks that the first pass of --stage1 sets, made if it is not there; "
-            "stage1*, landmarks*."
-        ),
-    ] = None,
     seen: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +109,6 @@ def train(
         stage1=stage1,
         landmarks=landmarks,
         geometry=geometry,
-        marks=marks,
         seen=seen,
         lspet=lspet,
         street=street,

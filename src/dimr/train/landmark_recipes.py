@@ -13,17 +13,13 @@ from dimr.train.cards import RESEARCH, best_state, data_text, history
 from dimr.train.landmark_samples import (
     DrawnPeople,
     LabelledPeople,
-    LabelledPictures,
     mended,
 )
 from dimr.train.landmarks import LandmarkTask
 from dimr.train.loop import train
 from dimr.train.photos import Alternating
 from dimr.train.run import (
-    MARKS_TEXT,
     Run,
-    drawn_marks,
-    found_people,
     posed_people,
     settings_of,
     synthetic_people,
@@ -57,9 +53,8 @@ def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> di
     }
     if before:
         about["goes_on_from"] = history(before)
-    drawn = posed_people(run, body, atlas)
-    samples: Dataset = DrawnPeople(drawn, body, drawn_marks(run, drawn, body, atlas))
-    unseen, kept_back = DrawnPeople(drawn, body), None
+    samples: Dataset = DrawnPeople(posed_people(run, body, atlas), body)
+    unseen, kept_back = samples, None
     if recipe == "landmarks_photos":
         assert run.lspet is not None
         occluders = run.occluders and run.occluders / "train"
@@ -68,16 +63,10 @@ def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> di
         others = [photo for photo in photos if photo.number % EVERY == KEPT_BACK]
         kept_back = LabelledPeople(others, [], augmented=False)
         cutouts = load_folder(occluders, "RGBA", LONGEST_CUTOUT_PX)
-        pictures = LabelledPictures(for_training, cutouts)
-        shown = {"photos": len(for_training), "cutouts": len(cutouts)}
-        found = found_people(run, "photos", pictures, shown, body, atlas)
-        labelled = LabelledPeople(for_training, cutouts, run.seed, found=found)
-        samples = Alternating(samples, labelled)
+        samples = Alternating(samples, LabelledPeople(for_training, cutouts, run.seed))
         unseen = Alternating(unseen, LabelledPeople(others, cutouts, run.seed))
         about["data"] += f"; photographs of LSP-Extended: {len(for_training)}"
         about["licence"] = RESEARCH
-    if run.marks is not None:
-        about["marks"] = MARKS_TEXT
     task = LandmarkTask(
         network,
         samples,

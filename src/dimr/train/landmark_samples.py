@@ -8,7 +8,7 @@ and right exchanged: the latter are recognised by what the network says before i
 photographs that `dimr eval REALVAL` measures on never take part.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from dimr.correspondence.landmarks import LandmarkNet, look_at_pose
 from dimr.data.occlusion import Cutout
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS, NUM_LANDMARKS
-from dimr.evaluate.photos import JointPhoto, hide_joints
+from dimr.evaluate.photos import JointPhoto
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     crop_to_norm,
@@ -29,7 +29,7 @@ from dimr.image.crop import (
 )
 from dimr.image.load import load_picture
 from dimr.train.landmark_errors import landmark_places
-from dimr.train.marked import FoundPeople, MarkedPeople
+from dimr.train.marked import MarkedPeople
 from dimr.train.markers import rough_markers
 from dimr.train.photos import LANDMARKS, MIRROR, behind_things, labels_mask, mend_sides
 from dimr.train.surroundings import RoughCrop
@@ -44,9 +44,8 @@ MOST_LABELS = 10
 """So many of twelve at least say where the whole body is."""
 UNMARKED = 0.1
 """Share of samples without a mark."""
-BEHIND, HIDDEN = 0.4, 0.6
-"""Share of the photographs that a thing is pasted on; of those that the first pass looks at, that
-things are pasted on until they hide a fifth of the joints."""
+BEHIND = 0.4
+"""Share of the photographs that things are pasted on."""
 WEIGHTS = np.ones(NUM_LANDMARKS, np.float32)
 WEIGHTS[1:11], WEIGHTS[17:23], WEIGHTS[29:] = 0.3, 0.5, 0.5
 WEIGHTS[[HIPS, CIRCLE]] = 1.0
@@ -71,12 +70,10 @@ def circle_around(
 
 
 class DrawnPeople(Dataset):
-    """Synthetic people with all landmarks, by index without end; see `MarkedPeople`."""
+    """Synthetic people with all landmarks, by index without end."""
 
-    def __init__(
-        self, people: SyntheticPeople, body: BodyModel, found: FoundPeople | None = None
-    ) -> None:
-        self.marked, self.body = MarkedPeople(people, found), body
+    def __init__(self, people: SyntheticPeople, body: BodyModel) -> None:
+        self.marked, self.body = MarkedPeople(people), body
 
     def __len__(self) -> int:
         return 1 << 40
@@ -104,34 +101,6 @@ class DrawnPeople(Dataset):
         return found | {"weight_2d": weight, "weight_3d": np.float32(1)}
 
 
-class LabelledPictures(Dataset):
-    """Photographs by number without end, mostly behind things: for `see_found`.
-
-    Args:
-        photos: labelled crops.
-        cutouts: to be pasted.
-    """
-
-    def __init__(self, photos: list[JointPhoto], cutouts: list[Cutout]) -> None:
-        self.photos, self.cutouts = photos, cutouts
-
-    def draw(
-        self, number: int
-    ) -> tuple[JointPhoto, UInt8[np.ndarray, "S S 3"], Bool[np.ndarray, "S S"]]:
-        """A photograph, the picture that is made of it, and where things were pasted."""
-        rng = np.random.default_rng([number])
-        photo = self.photos[rng.integers(len(self.photos))]
-        picture = load_picture(photo.path)
-        if not self.cutouts or rng.random() >= HIDDEN:
-            return photo, picture, np.zeros(picture.shape[:2], bool)
-        behind, _ = hide_joints(picture, photo.joints_px, self.cutouts, rng)
-        return photo, behind, (behind != picture).any(-1)
-
-    def __getitem__(self, number: int) -> UInt8[np.ndarray, "S S 3"]:
-        """The picture."""
-        return self.draw(number)[1]
-
-
 class LabelledPeople(Dataset):
     """Photographs with twelve labelled joints, mirrored, shaded, behind things, without end.
 
@@ -140,7 +109,6 @@ class LabelledPeople(Dataset):
         cutouts: to be pasted.
         seed: of all that is drawn.
         augmented: False leaves photographs as they are, in their order.
-        found: whom the first pass found in `LabelledPictures`; None imitates all marks.
     """
 
     def __init__(
@@ -149,11 +117,9 @@ class LabelledPeople(Dataset):
         cutouts: list[Cutout],
         seed: int = 0,
         augmented: bool = True,
-        found: FoundPeople | None = None,
     ) -> None:
         self.photos, self.cutouts, self.seed = photos, cutouts, seed
-        self.augmented, self.found = augmented, found
-        self.pictures = LabelledPictures(photos, cutouts)
+        self.augmented = augmented
 
     def __len__(self) -> int:
         return 1 << 40 if self.augmented else len(self.photos)
@@ -163,81 +129,39 @@ class LabelledPeople(Dataset):
         rng = np.random.default_rng([self.seed, index])
         if not self.augmented:
             photo = self.photos[index]
-            return labelled_sample(imitated_marks(photo, [], rng), rng)
-        number = None if self.found is None else self.found.pick(rng)
-        if number is None:
-            photo = self.photos[rng.integers(len(self.photos))]
-            marked = imitated_marks(photo, self.cutouts, rng)
-        else:
-            marked = self._found_marks(number, rng)
+            return self._sample(load_picture(photo.path), photo.joints_px, photo.head_px, rng)
+        photo = self.photos[rng.integers(len(self.photos))]
+        picture, joints_px, head_px = load_picture(photo.path), photo.joints_px, photo.head_px
         if rng.random() < 0.5:
-            marked = mirrored(marked)
-        return labelled_sample(marked._replace(picture=shaded(marked.picture, rng)), rng)
+            picture = np.ascontiguousarray(picture[:, ::-1])
+            last = len(picture) - 1
+            joints_px, head_px = (
+                np.stack([last - each[:, 0], each[:, 1]], axis=1)
+                for each in (joints_px[MIRROR], head_px)
+            )
+        return self._sample(shaded(picture, rng), joints_px, head_px, rng)
 
-    def _found_marks(self, number: int, rng: np.random.Generator) -> "MarkedPhoto":
-        """As the first pass found somebody where the labels are, else imitated."""
-        assert self.found is not None
-        photo, picture, pasted = self.pictures.draw(number)
-        joints_px = np.concatenate([photo.joints_px, photo.head_px])
-        mask = labels_mask(joints_px, len(picture), rng) & ~pasted
+    def _sample(
+        self,
+        picture: UInt8[np.ndarray, "S S 3"],
+        joints_px: Float[np.ndarray, "12 2"],
+        head_px: Float[np.ndarray, "2 2"],
+        rng: np.random.Generator,
+    ) -> Sample:
+        side = len(picture)
+        everything = np.concatenate([joints_px, head_px])
+        mask = labels_mask(everything, side, rng)
+        if self.augmented and self.cutouts and rng.random() < BEHIND:
+            picture, mask = behind_things(picture, mask, self.cutouts, rng)
         visible = mask[::CORRESPONDENCE_STRIDE, ::CORRESPONDENCE_STRIDE]
-        whom = self.found.whom(number, np.where(visible, 0, -1).astype(np.int8))
-        if 0 not in whom:
-            whom[0] = rough_markers(visible, np.zeros_like(visible), rng)
-        return MarkedPhoto(picture, photo.joints_px, photo.head_px, visible, whom[0])
-
-
-class MarkedPhoto(NamedTuple):
-    """Somebody's photograph with labels and marks."""
-
-    picture: UInt8[np.ndarray, "S S 3"]
-    joints_px: Float[np.ndarray, "12 2"]
-    head_px: Float[np.ndarray, "2 2"]
-    visible: Bool[np.ndarray, "h w"]
-    """Roughly, at stride 2 like the marks."""
-    marker: Float[np.ndarray, "2 h w"]
-
-
-def imitated_marks(
-    photo: JointPhoto, cutouts: list[Cutout], rng: np.random.Generator
-) -> MarkedPhoto:
-    """A photograph, things pasted on some of them, with imitated marks."""
-    picture = load_picture(photo.path)
-    joints_px = np.concatenate([photo.joints_px, photo.head_px])
-    mask = labels_mask(joints_px, len(picture), rng)
-    if cutouts and rng.random() < BEHIND:
-        picture, mask = behind_things(picture, mask, cutouts, rng)
-    visible = mask[::CORRESPONDENCE_STRIDE, ::CORRESPONDENCE_STRIDE]
-    marker = rough_markers(visible, np.zeros_like(visible), rng)
-    return MarkedPhoto(picture, photo.joints_px, photo.head_px, visible, marker)
-
-
-def mirrored(marked: MarkedPhoto) -> MarkedPhoto:
-    """Left is right."""
-    last = len(marked.picture) - 1
-    joints_px, head_px = (
-        np.stack([last - each[:, 0], each[:, 1]], axis=1)
-        for each in (marked.joints_px[MIRROR], marked.head_px)
-    )
-    return MarkedPhoto(
-        np.ascontiguousarray(marked.picture[:, ::-1]),
-        joints_px,
-        head_px,
-        marked.visible[:, ::-1],
-        np.ascontiguousarray(marked.marker[..., ::-1]),
-    )
-
-
-def labelled_sample(marked: MarkedPhoto, rng: np.random.Generator) -> Sample:
-    """A photograph as the landmark network is to see it."""
-    side = len(marked.picture)
-    places, weight = labelled_places(
-        crop_to_norm(marked.joints_px, side), crop_to_norm(marked.head_px, side)
-    )
-    found = surrounded(marked.picture, marked.marker, marked.visible, places, rng)
-    if rng.random() < UNMARKED:
-        found["marker"][:] = 0
-    return found | {"weight_2d": weight, "weight_3d": np.float32(0)}
+        marker = rough_markers(visible, np.zeros_like(visible), rng)
+        places, weight = labelled_places(
+            crop_to_norm(joints_px, side), crop_to_norm(head_px, side)
+        )
+        found = surrounded(picture, marker, visible, places, rng)
+        if rng.random() < UNMARKED:
+            found["marker"][:] = 0
+        return found | {"weight_2d": weight, "weight_3d": np.float32(0)}
 
 
 def surrounded(

@@ -37,10 +37,8 @@ from dimr.train.loop import BEST, LAST, train
 from dimr.train.paper import train_paper
 from dimr.train.photos import VIEWS, AllKnown, Alternating, see_photos
 from dimr.train.run import (
-    MARKS_TEXT,
     Run,
     data_of,
-    drawn_marks,
     posed_people,
     settings_of,
     synthetic_people,
@@ -111,18 +109,14 @@ def _train_correspondence(
     about: dict[str, Any],
 ) -> dict[str, float]:
     poser, about_poser = load_landmarks(run.landmarks or run.stage1, body, atlas)
-    drawn = posed_people(run, body, atlas)
     about = {"data": data_of(run), **about}
     task = Stage1Task(
         network,
-        drawn,
+        posed_people(run, body, atlas),
         synthetic_people(run, "val", body, atlas),
         num_validation=run.validation,
         poser=poser,
-        found=drawn_marks(run, drawn, body, atlas),
     )
-    if run.marks is not None:
-        about["marks"] = MARKS_TEXT
     if recipe == "stage1_photos":
         assert run.street is not None
         occluders = run.occluders and run.occluders / "train"

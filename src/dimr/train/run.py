@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch.utils.data import Dataset
 
 from dimr.body.model import BodyModel
 from dimr.data.real.bodies import Bodies, load_surface_map
@@ -12,14 +9,9 @@ from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import Split, SyntheticPeople
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import data_text
-from dimr.train.first_pass import FOUND, DrawnPictures, see_found
 from dimr.train.loop import LoopSettings
-from dimr.train.marked import FoundPeople
 from dimr.train.schedules import SCHEDULES
-from dimr.train.weights import load_stage1
 
-MARKS_TEXT = "half of them the first pass's, half imitated"
-"""Of cards."""
 POSES = SyntheticConfig(extreme_poses=0.2, frontal_share=0.55, hug=0.1)
 """More of what is rare: they are to know every pose from every side, also in a hug."""
 
@@ -48,9 +40,6 @@ class Run:
     """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos and landmarks_photos."""
     street: Path | None = None
     """Street photographs (images/, mask/), of stage1_photos."""
-    marks: Path | None = None
-    """Folder of whom the first pass of `stage1` finds in pictures to train on, of stage1,
-    stage1_photos, landmarks and landmarks_photos: made there if it is not; None imitates marks."""
     seen: Path | None = None
     """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
     blend: float = 1.0
@@ -90,7 +79,7 @@ def settings_of(recipe: str, run: Run) -> LoopSettings:
     """Schedule of a recipe."""
     chosen = dict(SCHEDULES[recipe])
     if recipe == "stage1" and run.stage1 is not None:
-        chosen["learning_rate"] = 1e-3  # it knows something already
+        chosen["learning_rate"] = 1.5e-3  # it knows something already
     if run.steps is not None:
         chosen["steps"] = run.steps
     return LoopSettings(**chosen, seed=run.seed)
@@ -113,26 +102,6 @@ def posed_people(run: Run, body: BodyModel, atlas: Atlas) -> SyntheticPeople:
     """Those to train on, in `POSES`."""
     drawn = synthetic_people(run, "train", body, atlas)
     return drawn.reconfigured(POSES, drawn.size)
-
-
-def drawn_marks(
-    run: Run, drawn: SyntheticPeople, body: BodyModel, atlas: Atlas
-) -> FoundPeople | None:
-    """Whom the first pass finds in their pictures."""
-    about = {"data": data_of(run), "seed": run.seed}
-    return found_people(run, "drawn", DrawnPictures(drawn), about, body, atlas)
-
-
-def found_people(
-    run: Run, name: str, pictures: Dataset, about: dict[str, Any], body: BodyModel, atlas: Atlas
-) -> FoundPeople | None:
-    """Whom the first pass finds in pictures to train on; None if nobody asks for it."""
-    if run.marks is None:
-        return None
-    if run.stage1 is None:
-        raise ValueError("--marks needs the weights of stage 1, whose marks they are (--stage1)")
-    stage1 = load_stage1(run.stage1, body, atlas)
-    return see_found(run.marks / name, stage1, pictures, about, FOUND, run.workers)
 
 
 def data_of(run: Run) -> str:

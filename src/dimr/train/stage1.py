@@ -28,7 +28,7 @@ from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
-from dimr.train.marked import FoundPeople, MarkedPeople
+from dimr.train.marked import MarkedPeople
 from dimr.train.surroundings import RoughCrop
 
 CENTRE_STRIDE = 4
@@ -90,9 +90,9 @@ def offset_map(
 class Stage1Samples(Dataset):
     """Scenes and crops with their labels at stride 2, by index; see `MarkedPeople`."""
 
-    def __init__(self, people: SyntheticPeople, found: FoundPeople | None = None) -> None:
+    def __init__(self, people: SyntheticPeople) -> None:
         self.people = people
-        self.marked = MarkedPeople(people, found)
+        self.marked = MarkedPeople(people)
 
     def __len__(self) -> int:
         return 1 << 40
@@ -224,7 +224,6 @@ class Stage1Task:
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         num_validation: validation samples.
         poser: whose landmarks are heard; None: as the original network would say them.
-        found: whom the first pass found in training pictures; None imitates all marks.
     """
 
     def __init__(
@@ -237,11 +236,10 @@ class Stage1Task:
         weights: Stage1Weights | None = None,
         bf16: bool = True,
         poser: LandmarkNet | None = None,
-        found: FoundPeople | None = None,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.training: Dataset = Stage1Samples(people, found)
+        self.training: Dataset = Stage1Samples(people)
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()

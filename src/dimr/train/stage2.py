@@ -27,7 +27,7 @@ from dimr.train.damage import damage_iuv, mistake_person
 from dimr.train.landmark_errors import BorrowedErrors, landmark_places
 from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
-from dimr.train.marked import FoundPeople, MarkedPeople
+from dimr.train.marked import MarkedPeople
 from dimr.train.markers import rough_markers
 from dimr.train.surroundings import RoughCrop
 from dimr.types import Regression
@@ -96,13 +96,10 @@ class PictureSamples(Dataset):
     Args:
         people: the generator.
         twins: whether each picture comes with an occluded copy.
-        found: see `MarkedPeople`.
     """
 
-    def __init__(
-        self, people: SyntheticPeople, twins: bool = False, found: FoundPeople | None = None
-    ) -> None:
-        self.marked = MarkedPeople(people, found)
+    def __init__(self, people: SyntheticPeople, twins: bool = False) -> None:
+        self.marked = MarkedPeople(people)
         self.size = people.size
         self.twins = twins
 

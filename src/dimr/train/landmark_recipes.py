@@ -9,21 +9,12 @@ from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.evaluate.photos import EVERY, joint_photos
 from dimr.surface.atlas import Atlas
-from dimr.train.cards import RESEARCH, best_state, data_text, history
-from dimr.train.landmark_samples import (
-    DrawnPeople,
-    LabelledPeople,
-    mended,
-)
+from dimr.train.cards import RESEARCH, best_state, history
+from dimr.train.landmark_samples import DrawnPeople, LabelledPeople, mended
 from dimr.train.landmarks import LandmarkTask
 from dimr.train.loop import train
 from dimr.train.photos import Alternating
-from dimr.train.run import (
-    Run,
-    posed_people,
-    settings_of,
-    synthetic_people,
-)
+from dimr.train.run import Run, data_of, posed_people, settings_of, synthetic_people
 from dimr.train.spread import learn_spread
 from dimr.train.weights import load_landmarks, save_landmarks
 
@@ -48,9 +39,7 @@ def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str,
 
 def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     network, before = load_landmarks(run.landmarks, body, atlas)
-    about: dict[str, Any] = {
-        "data": data_text(run.backgrounds is not None, run.occluders is not None)
-    }
+    about: dict[str, Any] = {"data": data_of(run)}
     if before:
         about["goes_on_from"] = history(before)
     samples: Dataset = DrawnPeople(posed_people(run, body, atlas), body)

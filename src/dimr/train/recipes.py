@@ -36,13 +36,7 @@ from dimr.train.landmark_recipes import train_landmarks, train_landmarks_photos
 from dimr.train.loop import BEST, LAST, train
 from dimr.train.paper import train_paper
 from dimr.train.photos import VIEWS, AllKnown, Alternating, see_photos
-from dimr.train.run import (
-    Run,
-    data_of,
-    posed_people,
-    settings_of,
-    synthetic_people,
-)
+from dimr.train.run import Run, data_of, posed_people, settings_of, synthetic_people
 from dimr.train.seen import SeenSamples, SeenTask, borrowed_errors
 from dimr.train.stage1 import Stage1Task
 from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task

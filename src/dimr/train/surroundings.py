@@ -37,29 +37,6 @@ def with_surroundings(people: SyntheticPeople) -> SyntheticPeople:
     return people.reconfigured(replace(people.config, box_scale=BOX_SCALE), PICTURE_SIZE)
 
 
-def rough_surroundings(
-    marker: Float[np.ndarray, "2 h w"],
-    visible: Bool[np.ndarray, "h w"],
-    rng: np.random.Generator,
-) -> tuple[Float[np.ndarray, "2"], float]:
-    """Middle and half the side of the surroundings of the crop that a mark leads to, roughly."""
-    mark = marker[0] > LEAST_MARK
-    somebody = mark if mark.any() else visible
-    box = np.array([-1.0, -1.0, 1.0, 1.0])
-    if somebody.any():
-        box = crop_to_norm(mask_box_px(somebody).astype(float), len(visible))
-    middle = (box[:2] + box[2:]) / 2
-    half = AROUND * CROP_MARGIN * max(*(box[2:] - box[:2]), LEAST_SIDE_NORM) / 2
-    half *= np.exp(rng.normal(0, ZOOM))
-    return middle + 2 * half * rng.normal(0, SHIFT, 2), half
-
-
-def norm_window(middle: Float[np.ndarray, "2"], half: float, length: int, size: int) -> Crop:
-    """That window of square pictures with this side."""
-    x, y = norm_to_crop(middle, length)
-    return Crop((float(x), float(y)), half * length, size)
-
-
 class RoughCrop(NamedTuple):
     """Where a rough mark leads to in a square picture."""
 
@@ -79,8 +56,15 @@ class RoughCrop(NamedTuple):
         size: int,
     ) -> "RoughCrop":
         """The crop that a mark leads to."""
-        middle, half = rough_surroundings(marker, visible, rng)
-        return cls(middle, half / AROUND, size)
+        mark = marker[0] > LEAST_MARK
+        somebody = mark if mark.any() else visible
+        box = np.array([-1.0, -1.0, 1.0, 1.0])
+        if somebody.any():
+            box = crop_to_norm(mask_box_px(somebody).astype(float), len(visible))
+        wide = AROUND * CROP_MARGIN * max(*(box[2:] - box[:2]), LEAST_SIDE_NORM) / 2
+        wide *= np.exp(rng.normal(0, ZOOM))
+        middle = (box[:2] + box[2:]) / 2 + 2 * wide * rng.normal(0, SHIFT, 2)
+        return cls(middle, wide / AROUND, size)
 
     def wider(self) -> "RoughCrop":
         """Its surroundings."""
@@ -88,14 +72,17 @@ class RoughCrop(NamedTuple):
 
     def of_picture(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "P P 3"]:
         """What is in it of a whole picture."""
-        return crop_picture(picture, norm_window(self.middle, self.half, len(picture), self.size))
+        return crop_picture(picture, self._window(len(picture), self.size))
 
     def of_labels(self, labels: Float32[np.ndarray, "H W *C"], nearest: bool = False):
         """Maps of the whole picture -> those of the crop, at the stride of IUVs."""
-        window = norm_window(
-            self.middle, self.half, len(labels), self.size // CORRESPONDENCE_STRIDE
-        )
+        window = self._window(len(labels), self.size // CORRESPONDENCE_STRIDE)
         return crop_picture(labels, window, nearest)
+
+    def _window(self, length: int, size: int) -> Crop:
+        """In pixels of square pictures with this side."""
+        x, y = norm_to_crop(self.middle, length)
+        return Crop((float(x), float(y)), self.half * length, size)
 
     def see(
         self, picture: UInt8[np.ndarray, "S S 3"], marker: Float[np.ndarray, "2 h w"]

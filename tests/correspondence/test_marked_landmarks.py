@@ -36,13 +36,14 @@ from dimr.train.weights import load_stages
 from dimr.types import Crop
 
 
-class Seer(torch.nn.Module):
+class Seer(LandmarkNet):
     """Sees every landmark at (64, 192) of 256 pixels but the circle, a metre to the right."""
 
     CIRCLE_PX = (64.0, 64.0)
 
     def __init__(self):
-        super().__init__()
+        torch.nn.Module.__init__(self)  # without a network
+        self.closer = None
         self.looked_at = []
 
     def forward(self, window, mark):
@@ -98,6 +99,25 @@ class TestSearch:
     def test_who_is_upright_for_certain_is_looked_at_and_followed(self):
         _, seer = self.search(torch.ones(3, 3, 64, 64))
         assert [len(window) for window, _ in seer.looked_at] == [3] * (1 + CLOSER_LOOKS)
+
+    def test_a_closer_network_takes_the_last_look_at_whoever_is_the_answer(self):
+        class Tiny(Seer):
+            CIRCLE_PX = (64.0, 144.0)
+
+        image = torch.zeros(2, 3, 64, 64)
+        image[0] = 1  # upright for certain; the other one is looked at from all sides
+        seer = Choosy()
+        seer.closer = closer = Tiny()
+        seer.CIRCLE_PX = Tiny.CIRCLE_PX
+        marker = torch.zeros(2, 2, 32, 32)
+        found = find_pose(seer, image, marker)
+        both, turned = CLOSER_LOOKS * [2], (4 + FOLLOWED * (CLOSER_LOOKS - 1)) * [1]
+        assert [len(window) for window, _ in seer.looked_at] == both + turned
+        assert [len(window) for window, _ in closer.looked_at] == [2]
+        alone = Choosy()
+        alone.CIRCLE_PX = Tiny.CIRCLE_PX
+        torch.testing.assert_close(found.pose, find_pose(alone, image, marker).pose)
+        assert seer.last is closer and alone.last is alone
 
     def test_each_closer_look_is_where_the_one_before_saw_the_body(self):
         class Small(Seer):

@@ -10,7 +10,12 @@ from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS
 from dimr.evaluate.photos import joint_photos
 from dimr.image.crop import crop_to_norm
-from dimr.train.landmark_recipes import train_landmarks, train_landmarks_photos
+from dimr.train.landmark_recipes import (
+    train_closer,
+    train_closer_photos,
+    train_landmarks,
+    train_landmarks_photos,
+)
 from dimr.train.landmark_samples import (
     CIRCLE_MARGIN,
     WEIGHTS,
@@ -37,11 +42,15 @@ from dimr.train.photos import LANDMARKS, MIRROR
 from dimr.train.recipes import train_stage1_decoder
 from dimr.train.run import Run, surface_of
 from dimr.train.weights import (
+    CLOSER_FILES,
     ENCODER_FILE,
     LANDMARKS_FILE,
     STAGE1_FILE,
+    keep_landmarks,
+    load_closer,
     load_landmarks,
     load_stage1,
+    save_closer,
     stage1_files,
     weights_folder,
 )
@@ -281,6 +290,19 @@ def test_misturned_looks_teach_nothing_but_that_they_are(drawn, monkeypatch):
     assert found.terms["upright"] == pytest.approx(math.log(2))
 
 
+def test_last_looks_are_learnt_alone_where_somebody_else_finds_windows(drawn, monkeypatch):
+    asked = []
+
+    def look_once(network, image, marker, middle, axes):
+        asked.append((network, len(image)))
+        return torch.zeros(len(image), 39, 8), torch.full((len(image),), 0.5), None, None
+
+    monkeypatch.setattr("dimr.train.landmarks.look", look_once)
+    heavy, finder = LandmarkNet(), LandmarkNet()
+    LandmarkTask(heavy, drawn, drawn, finder=finder).loss(batch_of(drawn), 0)
+    assert asked == [(heavy, 2)]
+
+
 class TestLoss:
     @staticmethod
     def batch():
@@ -421,6 +443,49 @@ class TestRecipes:
     def test_it_asks_for_photographs(self, body_and_atlas, tmp_path):
         with pytest.raises(ValueError, match="--lspet"):
             train_landmarks_photos(Run(folder=tmp_path), *body_and_atlas)
+
+    def test_who_takes_the_last_look_learns_beside_who_finds_windows(
+        self, body_and_atlas, lspet, tmp_path
+    ):
+        source = tmp_path / "heavy"
+        keep_landmarks(weights_folder("open"), source)
+        with pytest.raises(ValueError, match="--landmarks"):
+            train_closer(Run(folder=tmp_path / "a"), *body_and_atlas)
+        torch.manual_seed(0)
+        original = LandmarkNet(heavy=True)
+        save_closer(source, original, *body_and_atlas, {"recipe": "original"})
+        run = Run(folder=tmp_path / "a", landmarks=source, steps=1, validation=2)
+        train_closer(run, *body_and_atlas)
+        run = Run(
+            folder=tmp_path / "b",
+            landmarks=run.folder / "weights",
+            lspet=lspet,
+            steps=1,
+            validation=2,
+        )
+        best = train_closer_photos(run, *body_and_atlas)
+        network, _ = load_landmarks(run.folder / "weights", *body_and_atlas)
+        closer, card = load_closer(run.folder / "weights", *body_and_atlas)
+        before = card["goes_on_from"]
+        assert (card["recipe"], before["recipe"]) == ("closer_photos", "closer")
+        assert before["goes_on_from"]["recipe"] == "original"
+        assert "research" in card["licence"] and 0 <= best["photo_pck"] <= 1
+        assert network.closer is not None and closer.spread.bias.std() > 0
+        shipped, _ = load_landmarks(weights_folder("open"), *body_and_atlas)
+        for name, value in shipped.state_dict().items():
+            if not name.startswith("closer."):
+                assert torch.equal(value, network.state_dict()[name]), name
+        assert not torch.equal(closer.state_dict()["mark.2.bias"], original.mark[2].bias)
+
+    def test_halves_of_different_networks_are_refused(self, body_and_atlas, tmp_path):
+        for seed in range(2):
+            torch.manual_seed(seed)
+            save_closer(tmp_path / str(seed), LandmarkNet(heavy=True), *body_and_atlas, {})
+        first, second = (tmp_path / str(seed) / CLOSER_FILES[1] for seed in range(2))
+        assert all(path.stat().st_size < 12e6 for path in (tmp_path / "0").iterdir())
+        first.write_bytes(second.read_bytes())
+        with pytest.raises(ValueError, match="was made for whole"):
+            load_closer(tmp_path / "0", *body_and_atlas)
 
     def test_a_folder_without_the_file_has_the_original(self, body_and_atlas, tmp_path):
         network, card = load_landmarks(tmp_path, *body_and_atlas)

@@ -16,7 +16,8 @@ The first look is at all of that, the second at the upright window around the bo
 third at the one around the body that the second saw, as MediaPipe tracks people from frame to
 frame. Where the first is not upright for certain, there are first looks in all four rotations and
 others after the two most upright of them; whoever is most upright in the first and the last is the
-answer.
+answer. A larger network, where there is one (`LandmarkNet.closer`), takes the third look, at the
+answer alone.
 """
 
 import math
@@ -32,6 +33,7 @@ from torch.nn import functional
 from dimr.correspondence.network import MARKER_CHANNELS
 from dimr.encoder.blazepose import (
     CIRCLE,
+    FULL,
     HIPS,
     LANDMARK_CHANNELS,
     LANDMARK_SIZE,
@@ -41,6 +43,7 @@ from dimr.encoder.blazepose import (
     LandmarkBranch,
     pointwise,
 )
+from dimr.encoder.blazepose_heavy import HEAVY, HeavyBranch
 from dimr.types import Crop
 
 MARKED_LEVEL = 1
@@ -84,33 +87,46 @@ class LandmarkNet(nn.Module):
     """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
 
     Initial weights are random; `pretrained` has those of the original network.
+
+    Where `closer` is set, that network takes the last look.
+
+    Args:
+        heavy: with BlazePose heavy's encoder and branch, four times as slow, instead of full's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heavy: bool = False) -> None:
         super().__init__()
-        encoder = BlazePoseEncoder()
+        size = HEAVY if heavy else FULL
+        encoder = BlazePoseEncoder(size)
         self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
-        last = pointwise(MARK_WIDTH, MARK_WIDTH)
+        last = pointwise(MARK_WIDTH, size.stages[MARKED_LEVEL][-1].out)
         assert last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.mark = nn.Sequential(
             nn.Conv2d(MARKER_CHANNELS, MARK_WIDTH, 3, padding=1), nn.ReLU(), last
         )
-        self.branch = LandmarkBranch()
+        self.branch = HeavyBranch() if heavy else LandmarkBranch()
+        self.precise = MARKED_LEVEL + (2 if heavy else 1)
         self.spread = nn.Linear(4 * LANDMARK_CHANNELS, 2 * NUM_LANDMARKS)
         nn.init.zeros_(self.spread.weight)
         nn.init.constant_(self.spread.bias, math.log(USUAL_SPREAD))
+        self.closer: LandmarkNet | None = None
 
     @classmethod
     def pretrained(cls) -> "LandmarkNet":
-        """What the original network says, whatever is marked; the same each time."""
+        """What the original network (full) says, whatever is marked; the same each time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             original, network = BlazePose.pretrained(), cls()
         network.stem, network.stages = original.encoder.stem, original.encoder.stages
         network.top, network.branch = original.encoder.top, original.landmarks
         return network
+
+    @property
+    def last(self) -> "LandmarkNet":
+        """Who takes the last look: `closer`, or the network itself."""
+        return self if self.closer is None else self.closer
 
     def forward(
         self, window: Float[Tensor, "B 3 256 256"], mark: Float[Tensor, "B 2 32 32"]
@@ -122,26 +138,29 @@ class LandmarkNet(nn.Module):
     ]:
         """What the network says of windows.
 
-        Only the stages behind the mark take part in autocast: those before it are faster without
-        on CPUs, and in bfloat16 the branch's metres, differences of large numbers, would be eight
-        centimetres off.
+        Only the last stages take part in autocast. Those before the mark are faster without on
+        CPUs; in bfloat16 the heavy network's longest one would put landmarks two pixels elsewhere,
+        and the branch's metres, differences of large numbers, would be eight centimetres off.
 
         Returns:
             Places in pixels (x, y, z) with logits of being seen and of being inside; places in
             metres; the probability that the window is turned as the body is; the features that
             say so.
         """
-        before, after = self.stages[: MARKED_LEVEL + 1], self.stages[MARKED_LEVEL + 1 :]
+        maps: list[Tensor] = []
         with torch.autocast(window.device.type, enabled=False):
             features = self.stem(window.float().contiguous(memory_format=torch.channels_last))
-            for stage in before:
+            for level, stage in enumerate(self.stages[: self.precise]):
                 features = stage(features)
-        features = features + self.mark(mark)
-        for stage in after:
+                if level == MARKED_LEVEL:
+                    features = features + self.mark(mark)
+                maps.append(features)
+        for stage in self.stages[self.precise :]:
             features = stage(features)
-        features = self.top(features)
+            maps.append(features)
+        maps.append(self.top(features))
         with torch.autocast(window.device.type, enabled=False):
-            summary = self.branch.summarise(features.float())
+            summary = self.branch.summarise([each.float() for each in maps])
             return *self.branch.read(summary), summary
 
     def spread_of(self, look: Look) -> Float[Tensor, "B 39 2"]:
@@ -167,7 +186,7 @@ def look_at_pose(
         inside, and x, y, z in metres; how far off x, y and the metres are, to be expected.
     """
     found = find_pose(network, image, marker)
-    return torch.cat([found.pose, network.spread_of(found)], dim=-1)
+    return torch.cat([found.pose, network.last.spread_of(found)], dim=-1)
 
 
 def surroundings(crop: Crop) -> Crop:
@@ -196,7 +215,7 @@ def widen(image: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C W W"]:
 
 
 def find_pose(
-    network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+    network: LandmarkNet, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
 ) -> Look:
     """The last look that counts, of each crop."""
     found, upright = _search(network, image, marker, TURNS_RAD[:1])
@@ -205,13 +224,19 @@ def find_pose(
         other, _ = _search(network, image[unsure], marker[unsure], TURNS_RAD)
         for values, better in zip(found, other, strict=True):
             values[unsure] = better
+    if network.closer is not None:
+        found = look(network.closer, image, marker, *window_after(found.pose))
     return found
 
 
 def _search(
-    network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
+    network: LandmarkNet, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
 ) -> tuple[Look, Float[Tensor, "B"]]:
-    """The last look that counts, and how upright the first one was."""
+    """The last look that counts, and how upright the first one was.
+
+    `closer` takes the last one, outside.
+    """
+    closer_looks = CLOSER_LOOKS - (network.closer is not None)
     middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
     first = [
         look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
@@ -220,17 +245,23 @@ def _search(
     poses, upright = (torch.stack([each[k] for each in first], dim=1) for k in range(2))
     found, sure, firsts = [], [], []
     for turn in upright.topk(min(FOLLOWED, len(turns_rad)), dim=1).indices.T:
-        seen = poses[every, turn]
-        for _ in range(CLOSER_LOOKS):
-            window = next_window(seen[:, HIPS, :2], seen[:, CIRCLE, :2])
-            closer = look(network, image, marker, *window)
-            seen = closer.pose
+        pose = poses[every, turn]
+        for _ in range(closer_looks):
+            closer = look(network, image, marker, *window_after(pose))
+            pose = closer.pose
         found.append(closer)
         firsts.append(upright[every, turn])
         sure.append(closer.upright * firsts[-1])
     best = torch.stack(sure).argmax(0)
     chosen = (torch.stack(values)[best, every] for values in zip(*found, strict=True))
     return Look(*chosen), torch.stack(firsts)[best, every]
+
+
+def window_after(
+    pose: Float[Tensor, "B 39 8"],
+) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
+    """Where the next look goes after one."""
+    return next_window(pose[:, HIPS, :2], pose[:, CIRCLE, :2])
 
 
 def next_window(

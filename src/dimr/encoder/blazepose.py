@@ -11,6 +11,7 @@ Pictures are RGB in [0, 1], without further normalisation. The encoder and the m
 convolutional; the landmark branch exists for pictures of 256 x 256 only.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,6 @@ from dimr.assets import asset_path
 WEIGHTS = "blazepose_full.safetensors"
 STRIDE2_CHANNELS = 16
 PYRAMID_CHANNELS = 48
-TOP_CHANNELS = 864
 MASK_CHANNELS = 8
 LANDMARK_CHANNELS = 288
 LANDMARK_SIZE = 256
@@ -41,6 +41,17 @@ class Block(NamedTuple):
     kernel: int
     stride: int
     out: int
+
+
+class Size(NamedTuple):
+    """What the networks of the family differ in."""
+
+    stem: int
+    """Channels of the stem's map at stride 2."""
+    stages: tuple[tuple[Block, ...], ...]
+    """Encoder stages; they end at strides 4, 8, 16 and 32."""
+    top: int
+    """Channels of the widened map at stride 32."""
 
 
 STAGES = (
@@ -61,7 +72,8 @@ STAGES = (
         Block(864, 5, 1, 144),
     ),
 )
-"""Encoder stages; they end at strides 4, 8, 16 and 32."""
+FULL = Size(STRIDE2_CHANNELS, STAGES, 864)
+"""BlazePose full; `dimr.encoder.blazepose_heavy` has a larger one."""
 
 
 class Pyramid(NamedTuple):
@@ -158,21 +170,27 @@ class InvertedResidual(nn.Module):
 
 
 class Refine(nn.Module):
-    """Residual block of the branches: depthwise, 1 x 1, add, activate; may halve the size."""
+    """Residual block of the branches: depthwise, 1 x 1, add, activate.
 
-    def __init__(self, channels: int, stride: int = 1):
+    It may halve the size, and end wider than it starts.
+    """
+
+    def __init__(self, channels: int, stride: int = 1, outputs: int | None = None):
         super().__init__()
+        outputs = outputs or channels
         # The original halves with TensorFlow's SAME padding: at even sizes only the end is padded.
         self.halve = stride == 2
         padding = 0 if self.halve else 1
         self.filter = Depthwise(channels, 3, stride, padding)
-        self.mix = pointwise(channels, channels)
+        self.mix = pointwise(channels, outputs)
         self.activation = relu6()
+        self.new_channels = outputs - channels
 
-    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
-        """Features of the same width, at the same or half the size."""
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
+        """Features at the same or half the size; new channels come last."""
         filtered = self.filter(F.pad(features, (0, 1, 0, 1)) if self.halve else features)
         kept = F.max_pool2d(features, 2) if self.halve else features
+        kept = F.pad(kept, (0, 0, 0, 0, 0, self.new_channels)) if self.new_channels else kept
         return self.activation(kept + self.mix(self.activation(filtered)))
 
 
@@ -180,25 +198,25 @@ class BlazePoseEncoder(nn.Module):
     """Picture -> maps at strides 4, 8, 16, 32 (fine to coarse), as every encoder of `dimr`.
 
     `features` gives the same maps by name, with the stem's map at stride 2. Initial weights are
-    random; `pretrained` loads the shipped ones.
+    random; `pretrained` loads the shipped ones, which are of the size `FULL`.
     """
 
-    channels: tuple[int, ...] = (PYRAMID_CHANNELS, PYRAMID_CHANNELS, PYRAMID_CHANNELS, 144)
     strides: tuple[int, ...] = (4, 8, 16, 32)
 
-    def __init__(self):
+    def __init__(self, size: Size = FULL):
         super().__init__()
+        self.channels: tuple[int, ...] = (*[PYRAMID_CHANNELS] * 3, size.stages[-1][-1].out)
         self.stem = nn.Sequential(
             nn.Conv2d(3, 24, 3, stride=2, padding=1),
             relu6(),
             Depthwise(24, 3),
             relu6(),
-            pointwise(24, STRIDE2_CHANNELS),
+            pointwise(24, size.stem),
         )
         self.stages = nn.ModuleList()
-        width = STRIDE2_CHANNELS
+        width = size.stem
         stage_widths = []
-        for blocks in STAGES:
+        for blocks in size.stages:
             stage = nn.Sequential()
             for block in blocks:
                 stage.append(InvertedResidual(width, block))
@@ -206,11 +224,10 @@ class BlazePoseEncoder(nn.Module):
             self.stages.append(stage)
             stage_widths.append(width)
         self.top = nn.Sequential(
-            pointwise(width, TOP_CHANNELS), relu6(), Depthwise(TOP_CHANNELS, 3), relu6()
+            pointwise(width, size.top), relu6(), Depthwise(size.top, 3), relu6()
         )
-        lateral_inputs = (*stage_widths[:3], TOP_CHANNELS)
         self.laterals = nn.ModuleList(
-            Separable(inputs, PYRAMID_CHANNELS) for inputs in lateral_inputs
+            Separable(inputs, PYRAMID_CHANNELS) for inputs in (*stage_widths[:3], size.top)
         )
 
     @classmethod
@@ -270,42 +287,49 @@ class MaskBranch(nn.Module):
         return self.logits(self.refine_full(upsample2(half)))
 
 
-class LandmarkBranch(nn.Module):
+class LandmarkReader(nn.Module):
+    """A branch's last layers: what it knows of a picture -> landmarks and presence."""
+
+    def __init__(self):
+        super().__init__()
+        self.landmarks = nn.Conv2d(LANDMARK_CHANNELS, NUM_LANDMARKS * 5, 2)
+        self.world_landmarks = nn.Conv2d(LANDMARK_CHANNELS, NUM_LANDMARKS * 3, 2)
+        self.presence = nn.Conv2d(LANDMARK_CHANNELS, 1, 2)
+
+    def read(
+        self, summary: Float[Tensor, "B 288 2 2"]
+    ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
+        """Landmarks (pixels and logits), world landmarks (metres), presence (probability)."""
+        return (
+            self.landmarks(summary).view(-1, NUM_LANDMARKS, 5),
+            self.world_landmarks(summary).view(-1, NUM_LANDMARKS, 3),
+            self.presence(summary).view(-1).sigmoid(),
+        )
+
+
+class LandmarkBranch(LandmarkReader):
     """8 x 8 top features -> landmarks in the picture and in the world, and presence."""
 
     def __init__(self):
         super().__init__()
         width = LANDMARK_CHANNELS
-        self.narrow = Separable(TOP_CHANNELS, width)
+        self.narrow = Separable(FULL.top, width)
         self.refine = nn.Sequential(
             Refine(width, stride=2),
             *(Refine(width) for _ in range(4)),
             Refine(width, stride=2),
             *(Refine(width) for _ in range(5)),
         )
-        self.landmarks = nn.Conv2d(width, NUM_LANDMARKS * 5, 2)
-        self.world_landmarks = nn.Conv2d(width, NUM_LANDMARKS * 3, 2)
-        self.presence = nn.Conv2d(width, 1, 2)
 
     def forward(
         self, top: Float[Tensor, "B 864 8 8"]
     ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
-        """Landmarks (pixels and logits), world landmarks (metres), presence (probability)."""
-        return self.read(self.summarise(top))
+        """What `read` says of the top features."""
+        return self.read(self.summarise([top]))
 
-    def summarise(self, top: Float[Tensor, "B 864 8 8"]) -> Float[Tensor, "B 288 2 2"]:
-        """All that the branch knows of a picture."""
-        return self.refine(self.narrow(top))
-
-    def read(
-        self, summary: Float[Tensor, "B 288 2 2"]
-    ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
-        """What `forward` gives, from the summary."""
-        return (
-            self.landmarks(summary).view(-1, NUM_LANDMARKS, 5),
-            self.world_landmarks(summary).view(-1, NUM_LANDMARKS, 3),
-            self.presence(summary).view(-1).sigmoid(),
-        )
+    def summarise(self, maps: Sequence[Tensor]) -> Float[Tensor, "B 288 2 2"]:
+        """All that the branch knows of a picture, from the last of its maps: the top features."""
+        return self.refine(self.narrow(maps[-1]))
 
 
 class BlazePose(nn.Module):

@@ -1,4 +1,4 @@
-"""Recipes `landmarks` and `landmarks_photos`: see `dimr.train.recipes`."""
+"""Recipes `landmarks` and `closer`, with `_photos` or without: see `dimr.train.recipes`."""
 
 from typing import Any
 
@@ -16,7 +16,13 @@ from dimr.train.loop import train
 from dimr.train.photos import Alternating
 from dimr.train.run import Run, data_of, posed_people, settings_of, synthetic_people
 from dimr.train.spread import learn_spread
-from dimr.train.weights import load_landmarks, save_landmarks
+from dimr.train.weights import (
+    keep_landmarks,
+    load_closer,
+    load_landmarks,
+    save_closer,
+    save_landmarks,
+)
 
 KEPT_BACK = 2
 """Photographs whose number has this remainder by `EVERY` choose the best checkpoint, and tell the
@@ -32,22 +38,39 @@ def train_landmarks(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]
 
 def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """The landmark network goes on with labelled photographs in the mix: for research."""
-    if run.lspet is None:
-        raise ValueError("landmarks_photos needs photographs (--lspet)")
     return _train_landmarks("landmarks_photos", run, body, atlas)
 
 
+def train_closer(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """Who takes the last look for landmarks, on synthetic people."""
+    return _train_landmarks("closer", run, body, atlas)
+
+
+def train_closer_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The same with labelled photographs in the mix: for research."""
+    return _train_landmarks("closer_photos", run, body, atlas)
+
+
 def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    with_photos = recipe.endswith("_photos")
+    if with_photos and run.lspet is None:
+        raise ValueError(f"{recipe} needs photographs (--lspet)")
     network, before = load_landmarks(run.landmarks, body, atlas)
+    finder = None
+    if recipe.startswith("closer"):
+        if run.landmarks is None or network.closer is None:
+            raise ValueError(f"{recipe} needs a landmark network and a closer one (--landmarks)")
+        finder, (network, before) = network, load_closer(run.landmarks, body, atlas)
+        finder.eval().requires_grad_(False)
     about: dict[str, Any] = {"data": data_of(run)}
     if before:
         about["goes_on_from"] = history(before)
     samples: Dataset = DrawnPeople(posed_people(run, body, atlas), body)
     unseen, kept_back = samples, None
-    if recipe == "landmarks_photos":
+    if with_photos:
         assert run.lspet is not None
         occluders = run.occluders and run.occluders / "train"
-        photos = mended(network, joint_photos(run.lspet, validation=False))
+        photos = mended(finder or network, joint_photos(run.lspet, validation=False))
         for_training = [photo for photo in photos if photo.number % EVERY != KEPT_BACK]
         others = [photo for photo in photos if photo.number % EVERY == KEPT_BACK]
         kept_back = LabelledPeople(others, [], augmented=False)
@@ -62,6 +85,7 @@ def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> di
         DrawnPeople(synthetic_people(run, "val", body, atlas), body),
         run.validation,
         kept_back,
+        finder,
     )
     settings = settings_of(recipe, run)
     best = train(task, settings, run.folder, run.max_minutes, run.workers)
@@ -69,7 +93,15 @@ def _train_landmarks(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> di
     network.load_state_dict(state)
     first = settings.steps * settings.batch_size  # none before was unseen
     unseen = Subset(unseen, range(first, first + SPREAD_SAMPLES))
-    spread = learn_spread(network, unseen, run.seed, run.workers)
+    if finder is not None:
+        finder.closer = network
+    spread = learn_spread(finder or network, unseen, run.seed, run.workers)
     card = {**about_run, "recipe": recipe, **about, "spread": spread}
-    save_landmarks(run.folder / "weights", network, body, atlas, card)
+    folder = run.folder / "weights"
+    if finder is None:
+        save_landmarks(folder, network, body, atlas, card)
+    else:
+        assert run.landmarks is not None
+        keep_landmarks(run.landmarks, folder)
+        save_closer(folder, network, body, atlas, card)
     return best | spread

@@ -52,7 +52,7 @@ def gaps_of(
 def learn_spread(
     network: LandmarkNet, samples: Dataset, seed: int = 0, workers: int = 0
 ) -> dict[str, float]:
-    """Trains `network.spread`, and nothing else, on samples.
+    """Trains the `spread` of who takes the last look, and nothing else, on samples.
 
     Returns:
         `spread_nats`: how much better the held-back gaps are told than by one number a landmark;
@@ -68,7 +68,8 @@ def learn_spread(
     usual = (learnt["gap"] * weight).sum(0) / weight.sum(0).clamp(min=1)
     usual = usual.clamp(min=LEAST_GAP).log()
     generator = torch.Generator().manual_seed(seed)
-    layer = copy.deepcopy(network.spread).requires_grad_()
+    spread = network.last.spread
+    layer = copy.deepcopy(spread).requires_grad_()
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.copy_(usual.flatten())
@@ -100,6 +101,6 @@ def learn_spread(
         said = layer(kept["summary"]).view_as(kept["gap"]).exp()
         said = said.clamp(LEAST_SPREAD, LARGEST_SPREAD)  # as `LandmarkNet.spread_of` does
         ratio = float(kept["gap"][kept["known"]].mean() / said[kept["known"]].mean())
-        network.spread.weight.copy_(layer.weight / std)
-        network.spread.bias.copy_(layer.bias - layer.weight @ (mean / std))
+        spread.weight.copy_(layer.weight / std)
+        spread.bias.copy_(layer.bias - layer.weight @ (mean / std))
     return {"spread_nats": first - best, "spread_ratio": ratio}

@@ -1,0 +1,145 @@
+"""BlazePose heavy (package @mediapipe/pose) -> what `dimr train closer` goes on from.
+
+The package holds `pose_landmark_heavy.tflite` (Apache-2.0). Its encoder and landmark branch become
+the `closer` network of a folder of weights, beside the landmark network of a shipped set. Then the
+torch module and the TFLite interpreter run on the same pictures. Needs the extras `[encoder]` and
+`[demo]`, and npm, unless `--package` names the archive.
+
+    python scripts/import_blazepose_heavy.py --output runs/heavy
+"""
+
+import argparse
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from import_blazepose import (
+    TOLERANCE,
+    comparison_pictures,
+    enlarge,
+    read_convolutions,
+    refine_names,
+    relative_difference,
+    run_original,
+)
+
+from dimr.body.model import BodyModel
+from dimr.correspondence.landmarks import MARK_SIZE, LandmarkNet
+from dimr.encoder.blazepose_heavy import HEAVY, REFINED
+from dimr.surface.atlas import load_atlas
+from dimr.train.weights import load_landmarks, save_closer, save_landmarks, weights_folder
+
+PACKAGE = "@mediapipe/pose@0.5.1675469404"
+MODEL_IN_PACKAGE = "package/pose_landmark_heavy.tflite"
+ELSEWHERE = ("mask.", "heatmaps")
+"""Branches that nobody needs here."""
+
+
+def download_package(folder: Path) -> Path:
+    """Let npm fetch the archive."""
+    subprocess.run(["npm", "pack", PACKAGE], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    return next(folder.glob("*.tgz"))
+
+
+def names_in_graph_order() -> Iterator[str]:
+    """Names of the module's convolutions in the order in which the TFLite graph runs them."""
+    yield from (f"stem.{index}" for index in (0, 2, 4))
+    # What hangs on the end of a stage runs just after the first convolution of the next one.
+    hanging = (
+        ["mask.fine"],
+        ["branch.laterals.0"],
+        ["branch.laterals.1", "branch.beside.0"],
+        ["branch.laterals.2", "branch.beside.1"],
+    )
+    for stage, (blocks, others) in enumerate(zip(HEAVY.stages, hanging, strict=True)):
+        for block in range(len(blocks)):
+            prefix = f"stages.{stage}.{block}"
+            yield f"{prefix}.expand"
+            if block == 0:
+                yield from (f"{other}.{index}" for other in others for index in (0, 2))
+            yield from (f"{prefix}.filter", f"{prefix}.project")
+    yield from ("top.0", "top.2", "branch.laterals.3.0", "branch.laterals.3.2")
+    first, *others = (
+        list(refine_names(f"branch.down.{level}", 1 + count))
+        for level, count in enumerate(REFINED)
+    )
+    yield from first[:2]
+    yield from ("mask.coarse.0", "mask.coarse.2")
+    yield from refine_names("mask.refine_half", 2)
+    yield from refine_names("mask.refine_full", 2)
+    yield "mask.logits"
+    yield from first[2:]
+    for names in others:
+        yield from names
+    yield from ("heatmaps", "branch.beside.2.0", "branch.beside.2.2")
+    yield from refine_names("branch.refine", 16)
+    yield from ("branch.landmarks", "branch.world_landmarks", "branch.presence")
+
+
+def import_network(model_bytes: bytes) -> LandmarkNet:
+    """The network with the original weights; it heeds no mark."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = LandmarkNet(heavy=True)
+    state = network.state_dict()
+    pairs = zip(names_in_graph_order(), read_convolutions(model_bytes), strict=True)
+    for name, (kernel, bias) in pairs:
+        if name.startswith(ELSEWHERE):
+            continue
+        for key, values in ((f"{name}.weight", kernel), (f"{name}.bias", bias)):
+            if values.shape != tuple(state[key].shape):
+                raise ValueError(f"{key}: got {values.shape}, want {tuple(state[key].shape)}")
+            state[key] = torch.from_numpy(values).float()
+    network.load_state_dict(state)
+    return network.eval()
+
+
+@torch.inference_mode()
+def largest_difference(model_bytes: bytes, network: LandmarkNet) -> float:
+    """Between the two, over the largest magnitude of each output."""
+    found = []
+    for picture in comparison_pictures().values():
+        image = enlarge(picture)
+        original = run_original(model_bytes, image)
+        landmarks_px, world_m, _, _ = network(image, torch.zeros(1, 2, MARK_SIZE, MARK_SIZE))
+        ours = {"landmarks_px": landmarks_px, "world_landmarks_m": world_m}
+        found += [relative_difference(ours[name].numpy(), original[name]) for name in ours]
+    return max(found)
+
+
+def main() -> int:
+    """Import, verify, and only then write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--package", type=Path, help=f"{PACKAGE} (default: npm downloads it)")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--set", default="open", help="whose landmark network finds windows")
+    arguments = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        package = arguments.package or download_package(Path(folder))
+        with tarfile.open(package) as archive:
+            member = archive.extractfile(MODEL_IN_PACKAGE)
+            if member is None:
+                raise ValueError(f"--package: {package} has no {MODEL_IN_PACKAGE}")
+            model_bytes = member.read()
+    network = import_network(model_bytes)
+    difference = largest_difference(model_bytes, network)
+    print(f"largest difference from the original: {difference:.1e}")
+    if difference > TOLERANCE:
+        print(f"refused: it is above {TOLERANCE:g}, nothing written")
+        return 1
+    body, atlas = BodyModel.load(), load_atlas()
+    finder, card = load_landmarks(weights_folder(arguments.set), body, atlas)
+    save_landmarks(arguments.output, finder, body, atlas, card)
+    source = {"recipe": "original", "source": f"{PACKAGE}, {MODEL_IN_PACKAGE}"}
+    save_closer(arguments.output, network, body, atlas, source)
+    print(f"wrote {arguments.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The landmark network's larger sibling, "BlazePose heavy": sizes of its encoder, and its branch.
+
+The encoder is that of `dimr.encoder.blazepose`, three and a half times as large. Its landmarks are
+read from all maps, not from the coarsest alone: down again from stride 4, with what the encoder
+saw at strides 8, 16 and 32 added on the way. `scripts/import_blazepose.py --heavy` brings its
+weights (Apache-2.0).
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dimr.encoder.blazepose import (
+    LANDMARK_CHANNELS,
+    PYRAMID_CHANNELS,
+    Block,
+    LandmarkReader,
+    Refine,
+    Separable,
+    Size,
+    upsample2,
+)
+
+HEAVY = Size(
+    24,
+    (
+        (Block(96, 3, 2, 32), Block(128, 3, 1, 32), *[Block(192, 3, 1, 32)] * 2),
+        (Block(192, 5, 2, 56), *[Block(336, 5, 1, 56)] * 3),
+        (
+            Block(336, 3, 2, 112),
+            *[Block(672, 3, 1, 112)] * 5,
+            Block(672, 5, 1, 160),
+            *[Block(960, 5, 1, 160)] * 5,
+        ),
+        (Block(960, 5, 2, 272), *[Block(1632, 5, 1, 272)] * 7),
+    ),
+    1632,
+)
+WIDTHS = (96, 192, LANDMARK_CHANNELS)
+"""Of the branch at strides 8, 16 and 32."""
+REFINED = (6, 7, 7)
+"""So many blocks there."""
+
+
+class HeavyBranch(LandmarkReader):
+    """Maps at strides 4 to 32 and the top features -> landmarks and presence."""
+
+    def __init__(self):
+        super().__init__()
+        widths = [stage[-1].out for stage in HEAVY.stages]
+        self.laterals = nn.ModuleList(
+            Separable(inputs, PYRAMID_CHANNELS) for inputs in (*widths[:3], HEAVY.top)
+        )
+        starts = zip((PYRAMID_CHANNELS, *WIDTHS[:2]), WIDTHS, REFINED, strict=True)
+        self.down = nn.ModuleList(
+            nn.Sequential(Refine(inputs, 2, outputs), *(Refine(outputs) for _ in range(count)))
+            for inputs, outputs, count in starts
+        )
+        self.beside = nn.ModuleList(
+            Separable(inputs, outputs)
+            for inputs, outputs in zip((*widths[1:3], HEAVY.top), WIDTHS, strict=True)
+        )
+        last = LANDMARK_CHANNELS
+        self.refine = nn.Sequential(
+            Refine(last, 2),
+            *(Refine(last) for _ in range(7)),
+            Refine(last, 2),
+            *(Refine(last) for _ in range(7)),
+        )
+
+    def summarise(self, maps: Sequence[Tensor]) -> Float[Tensor, "B 288 2 2"]:
+        """All that the branch knows of a picture.
+
+        Args:
+            maps: of the encoder's stages, fine to coarse, and its top features.
+        """
+        *fine, _, top = maps
+        features = self.laterals[3](top)
+        for level in (2, 1, 0):
+            features = upsample2(features) + self.laterals[level](fine[level])
+        for down, beside, seen in zip(self.down, self.beside, (*fine[1:], top), strict=True):
+            features = down(features) + beside(seen)
+        return self.refine(features)

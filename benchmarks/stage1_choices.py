@@ -97,6 +97,9 @@ CHOICES = {
         encoder="hrnet_w18_small",
         frozen="nothing",
     ),
+    "heavy": Choice(
+        group="encoder", what="BlazePose heavy, frozen", encoder="heavy", frozen="all"
+    ),
     "size256": Choice(group="input", what="the same crops at 256 px", size_px=256),
     "frozen": Choice(group="frozen", what="the whole encoder", frozen="all"),
     "learning": Choice(group="frozen", what="nothing", frozen="nothing"),
@@ -371,7 +374,6 @@ def main() -> None:
     training.add_argument("names", nargs="+", choices=list(CHOICES))
     training.add_argument("--output", type=Path, required=True)
     training.add_argument("--minutes", type=float, default=30.0)
-    training.add_argument("--lite0", type=Path, help="file of EfficientNet-Lite0's weights")
     table = commands.add_parser("table")
     table.add_argument("folder", type=Path)
     picture = commands.add_parser("picture")
@@ -379,7 +381,8 @@ def main() -> None:
     picture.add_argument("results", type=Path)
     picture.add_argument("--output", type=Path, required=True)
     picture.add_argument("--crops", type=int, default=4)
-    picture.add_argument("--lite0", type=Path, help="file of EfficientNet-Lite0's weights")
+    for each in (training, picture):
+        each.add_argument("--lite0", type=Path, help="file of EfficientNet-Lite0's weights")
     options = vars(parser.parse_args())
     does = {"bank": make_bank, "run": run, "table": print_table, "picture": draw}
     does[options.pop("command")](**options)

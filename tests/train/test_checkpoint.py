@@ -11,7 +11,6 @@ from dimr.train.checkpoint import (
     save_checkpoint,
     save_weights,
     state_hash,
-    to_eight_bit,
 )
 
 
@@ -24,31 +23,6 @@ def test_weights_round_trip_with_their_card(tmp_path):
     assert loaded["count"].item() == 7
     assert card == json.loads(path.with_suffix(".json").read_text())
     assert state_hash(loaded) == state_hash(state)
-
-
-class TestEightBit:
-    def test_by_hand(self):
-        rows = torch.tensor([[127.0, -63.6], [0.0, 0.0], [0.0, -2.54]])
-        whole, scale = to_eight_bit(rows)
-        assert whole.tolist() == [[127, -64], [0, 0], [0, -127]]
-        assert scale.tolist() == pytest.approx([1.0, 0.0, 0.02])
-
-    def test_large_matrices_of_the_named_ones_take_half_the_room(self, tmp_path):
-        generator = torch.Generator().manual_seed(0)
-        large = torch.randn(128, 64, 1, 1, generator=generator) * torch.arange(128.0).view(
-            -1, 1, 1, 1
-        )
-        state = {"a.large": large, "a.small": torch.randn(4, 4), "b.large": large}
-        path = tmp_path / "w.safetensors"
-        save_weights(path, state, {}, eight_bit=("a.",))
-        assert path.stat().st_size < 1.6 * large.numel() * 2
-        loaded, _ = load_weights(path)
-        assert loaded.keys() == state.keys()
-        step = large.flatten(1).abs().amax(1) / 127
-        gap = (loaded["a.large"] - large).flatten(1).abs().amax(1)
-        assert (gap <= 0.501 * step + 1e-6).all() and (gap[1:] > 0.3 * step[1:]).all()
-        for name in ("a.small", "b.large"):
-            assert torch.equal(loaded[name], state[name].half().float())
 
 
 def test_state_hash_depends_on_values_and_names():

@@ -5,16 +5,16 @@ import pytest
 import torch
 from tiny import STANDING_PX, write_lspet
 
-from dimr.correspondence.landmarks import LandmarkNet
+from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.blazepose import CIRCLE, HIPS
+from dimr.encoder.blazepose_heavy import BlazePoseHeavy
 from dimr.evaluate.photos import joint_photos
 from dimr.image.crop import crop_to_norm
 from dimr.train.landmark_recipes import (
-    train_closer,
-    train_closer_photos,
     train_landmarks,
     train_landmarks_photos,
+    train_landmarks_spread,
 )
 from dimr.train.landmark_samples import (
     CIRCLE_MARGIN,
@@ -42,15 +42,12 @@ from dimr.train.photos import LANDMARKS, MIRROR
 from dimr.train.recipes import train_stage1_decoder
 from dimr.train.run import Run, surface_of
 from dimr.train.weights import (
-    CLOSER_FILES,
     ENCODER_FILE,
     LANDMARKS_FILE,
     STAGE1_FILE,
-    keep_landmarks,
-    load_closer,
     load_landmarks,
     load_stage1,
-    save_closer,
+    save_landmarks,
     stage1_files,
     weights_folder,
 )
@@ -290,19 +287,6 @@ def test_misturned_looks_teach_nothing_but_that_they_are(drawn, monkeypatch):
     assert found.terms["upright"] == pytest.approx(math.log(2))
 
 
-def test_last_looks_are_learnt_alone_where_somebody_else_finds_windows(drawn, monkeypatch):
-    asked = []
-
-    def look_once(network, image, marker, middle, axes):
-        asked.append((network, len(image)))
-        return torch.zeros(len(image), 39, 8), torch.full((len(image),), 0.5), None, None
-
-    monkeypatch.setattr("dimr.train.landmarks.look", look_once)
-    heavy, finder = LandmarkNet(), LandmarkNet()
-    LandmarkTask(heavy, drawn, drawn, finder=finder).loss(batch_of(drawn), 0)
-    assert asked == [(heavy, 2)]
-
-
 class TestLoss:
     @staticmethod
     def batch():
@@ -440,52 +424,37 @@ class TestRecipes:
         assert "research" in card["licence"] and card["goes_on_from"]["recipe"] == "landmarks"
         assert 0 <= best["photo_pck"] <= 1
 
+    def test_how_far_off_they_are_may_be_learnt_anew(self, body_and_atlas, lspet, tmp_path):
+        train_landmarks(Run(folder=tmp_path / "a", steps=1, validation=2), *body_and_atlas)
+        before, card = load_landmarks(tmp_path / "a" / "weights", *body_and_atlas)
+        run = Run(folder=tmp_path / "b", landmarks=tmp_path / "a" / "weights", seed=1, lspet=lspet)
+        told = train_landmarks_spread(run, *body_and_atlas)
+        after, again = load_landmarks(run.folder / "weights", *body_and_atlas)
+        assert again["spread"] == told and told["second_spread_ratio"] > 0
+        assert "photographs" in again["spread_data"] and again["recipe"] == card["recipe"]
+        for name, value in after.state_dict().items():
+            same = torch.equal(value, before.state_dict()[name])
+            assert same != name.endswith(("spread.weight", "spread.bias")), name
+        with pytest.raises(ValueError, match="--landmarks"):
+            train_landmarks_spread(Run(folder=tmp_path / "c"), *body_and_atlas)
+
+    def test_the_second_opinion_is_not_in_the_file(self, body_and_atlas, tmp_path):
+        network = LandmarkNet()
+        save_landmarks(tmp_path / "one", network, *body_and_atlas, {})
+        assert load_landmarks(tmp_path / "one", *body_and_atlas)[0].second is None
+        network.second = SecondOpinion()
+        network.second.spread.bias.data.fill_(-1)
+        save_landmarks(tmp_path / "two", network, *body_and_atlas, {})
+        assert (tmp_path / "two" / LANDMARKS_FILE).stat().st_size < 7e6
+        found = load_landmarks(tmp_path / "two", *body_and_atlas)[0].second
+        assert found is not None and (found.spread.bias == -1).all()
+        original = BlazePoseHeavy.pretrained().state_dict()
+        for name, value in found.network.state_dict().items():
+            assert torch.equal(value, original[name]), name
+
     def test_it_asks_for_photographs(self, body_and_atlas, tmp_path):
         with pytest.raises(ValueError, match="--lspet"):
             train_landmarks_photos(Run(folder=tmp_path), *body_and_atlas)
-
-    def test_who_takes_the_last_look_learns_beside_who_finds_windows(
-        self, body_and_atlas, lspet, tmp_path
-    ):
-        source = tmp_path / "heavy"
-        keep_landmarks(weights_folder("open"), source)
-        with pytest.raises(ValueError, match="--landmarks"):
-            train_closer(Run(folder=tmp_path / "a"), *body_and_atlas)
-        torch.manual_seed(0)
-        original = LandmarkNet(heavy=True)
-        save_closer(source, original, *body_and_atlas, {"recipe": "original"})
-        run = Run(folder=tmp_path / "a", landmarks=source, steps=1, validation=2)
-        train_closer(run, *body_and_atlas)
-        run = Run(
-            folder=tmp_path / "b",
-            landmarks=run.folder / "weights",
-            lspet=lspet,
-            steps=1,
-            validation=2,
-        )
-        best = train_closer_photos(run, *body_and_atlas)
-        network, _ = load_landmarks(run.folder / "weights", *body_and_atlas)
-        closer, card = load_closer(run.folder / "weights", *body_and_atlas)
-        before = card["goes_on_from"]
-        assert (card["recipe"], before["recipe"]) == ("closer_photos", "closer")
-        assert before["goes_on_from"]["recipe"] == "original"
-        assert "research" in card["licence"] and 0 <= best["photo_pck"] <= 1
-        assert network.closer is not None and closer.spread.bias.std() > 0
-        shipped, _ = load_landmarks(weights_folder("open"), *body_and_atlas)
-        for name, value in shipped.state_dict().items():
-            if not name.startswith("closer."):
-                assert torch.equal(value, network.state_dict()[name]), name
-        assert not torch.equal(closer.state_dict()["mark.2.bias"], original.mark[2].bias)
-
-    def test_halves_of_different_networks_are_refused(self, body_and_atlas, tmp_path):
-        for seed in range(2):
-            torch.manual_seed(seed)
-            save_closer(tmp_path / str(seed), LandmarkNet(heavy=True), *body_and_atlas, {})
-        first, second = (tmp_path / str(seed) / CLOSER_FILES[1] for seed in range(2))
-        assert all(path.stat().st_size < 12e6 for path in (tmp_path / "0").iterdir())
-        first.write_bytes(second.read_bytes())
-        with pytest.raises(ValueError, match="was made for whole"):
-            load_closer(tmp_path / "0", *body_and_atlas)
 
     def test_a_folder_without_the_file_has_the_original(self, body_and_atlas, tmp_path):
         network, card = load_landmarks(tmp_path, *body_and_atlas)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from dimr.correspondence.landmarks import LandmarkNet, Look
+from dimr.correspondence.landmarks import LandmarkNet, Look, SecondOpinion
 from dimr.encoder.blazepose import HIPS
 from dimr.train.spread import gaps_of, learn_spread
 
@@ -52,7 +52,7 @@ def found(monkeypatch):
 
 
 def test_gaps_are_in_half_windows_and_metres():
-    data = gaps_of(LandmarkNet(), People(6))
+    (data,) = gaps_of(LandmarkNet(), People(6))
     torch.testing.assert_close(data["gap"][:2, WRIST], torch.tensor([[0.1, 0.2], [0.4, 0.8]]))
     assert not data["known"][:, KNEE].any() and data["known"][:, HIPS, 0].all()
     assert data["known"][:, WRIST, 1].tolist() == [True, True, False, False, True, True]
@@ -66,7 +66,7 @@ def test_features_that_tell_errors_are_heard_and_nothing_else_changes():
     told = learn_spread(network, People())
     image = torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])
     look = find_pose(network, image, torch.zeros(2, 2, 2, 2))
-    in_crop, in_metres = network.spread_of(look)[:, WRIST].log().T.tolist()
+    in_crop, in_metres = network.spread.of(look)[:, WRIST].log().T.tolist()
     assert in_crop == pytest.approx([math.log(0.1 * HALF), math.log(0.4 * HALF)], abs=0.3)
     assert in_metres == pytest.approx([math.log(0.2), math.log(0.8)], abs=0.3)
     # one number for both is the mean, 0.25: that costs log 0.25 - (log 0.1 + log 0.4) / 2 nats
@@ -101,5 +101,31 @@ def test_features_that_tell_nothing_leave_the_usual_error(monkeypatch):
     network = LandmarkNet()
     told = learn_spread(network, People())
     assert abs(told["spread_nats"]) < 0.03
-    spread = network.spread_of(blind(network, torch.zeros(1, 3, 8, 8), torch.zeros(1, 2, 2, 2)))
+    spread = network.spread.of(blind(network, torch.zeros(1, 3, 8, 8), torch.zeros(1, 2, 2, 2)))
     assert float(spread[0, WRIST, 0].detach()) == pytest.approx(0.25 * HALF, rel=0.5)
+
+
+def test_of_a_second_opinion_it_is_learnt_likewise(monkeypatch):
+    """Which is half as far off, and has features of its own."""
+
+    def look(second, image, marker, middle, axes):
+        assert second is network.second and middle.shape == (len(image), 2)
+        found = find_pose(second, image, marker)
+        return found._replace(pose=found.pose / 2, summary=found.summary + 3)
+
+    monkeypatch.setattr("dimr.train.spread.look", look)
+    network = LandmarkNet()
+    network.second = SecondOpinion()
+    before = copy.deepcopy(network.state_dict())
+    told = learn_spread(network, People())
+    assert told["second_spread_nats"] == pytest.approx(told["spread_nats"], abs=0.05)
+    image = torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])
+    found = look(network.second, image, None, torch.zeros(2, 2), None)
+    in_crop = network.second.spread.of(found)[:, WRIST, 0].log().tolist()
+    assert in_crop == pytest.approx([math.log(0.05 * HALF), math.log(0.2 * HALF)], abs=0.3)
+    changed = {
+        name for name, value in network.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed == {
+        f"{each}spread.{name}" for each in ("", "second.") for name in ("weight", "bias")
+    }

@@ -23,7 +23,7 @@ def train(
         str,
         typer.Argument(
             help="stage1, stage1_decoder, stage1_photos, landmarks, landmarks_photos, "
-            "stage2_geometry, stage2, stage2_inpainting, stage2_photos, paper."
+            "landmarks_spread, stage2_geometry, stage2, stage2_inpainting, stage2_photos, paper."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],

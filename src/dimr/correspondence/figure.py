@@ -1,16 +1,18 @@
 """Limbs between joints: roughly the pixels of a body of which only those are known."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, UInt8
 
-from dimr.correspondence.landmarks import MARK_SIZE, LandmarkNet, look_at_pose
-from dimr.correspondence.network import MARKER_CHANNELS
+from dimr.body.landmarks import LIMB_LANDMARKS
+from dimr.correspondence.confirm import SAME_PERSON, same_pixels
+from dimr.correspondence.landmarks import LandmarkNet, look_unmarked
+from dimr.correspondence.people import mask_to_detection
 from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
-from dimr.types import Crop
+from dimr.types import Crop, Detection
 
 EDGES = (
     *((11, 13), (13, 15), (12, 14), (14, 16)),
@@ -25,6 +27,16 @@ ABOVE_NOSE = 0.3
 """Of the way from the neck to the nose: so much further is the top of the head."""
 THICKNESS = 0.14
 """Of limbs, in the longer side of the body's box."""
+SURE_SPREAD = 0.7
+"""Up to which a figure is believed; docs/stage1.md says what it was chosen by."""
+KNOWN_IOU = 0.4
+"""Of a figure's limbs with the outline of somebody who is the same."""
+LEAST_SIDE = 0.6
+"""Of a figure's limbs, in the picture's longer side."""
+SURE_SCORE, PART = 0.6, 0.8
+"""Of somebody who is sure; from which share of their pixels among its limbs a figure is they."""
+SCORE = 0.5
+"""Of somebody whom only the landmark network sees."""
 
 
 def body_mask(
@@ -71,13 +83,47 @@ def landmarks_mask(
     return body_mask(points.clip(-far, far), EDGES, TRUNK, THICKNESS, size)
 
 
-def find_figure(
-    poser: LandmarkNet, picture: UInt8[np.ndarray, "H W 3"], window: Crop
-) -> Bool[np.ndarray, "H W"]:
-    """Limbs of the most prominent person of a window, where nobody is marked."""
+class Figure(NamedTuple):
+    """The most prominent person of a window, as the landmark network sees people behind things."""
+
+    mask: Bool[np.ndarray, "H W"]
+    """Their limbs."""
+    spread: float
+    """How far off their limbs' landmarks may be, in half windows."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether somebody is there for certain: such a look sees those who fill the window."""
+        rows, cols = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            return False
+        longer = max(np.ptp(rows), np.ptp(cols)) + 1
+        return self.spread < SURE_SPREAD and longer >= LEAST_SIDE * max(self.mask.shape)
+
+    def is_other(self, found: list[Detection]) -> bool:
+        """Whether it is none of these people."""
+        return bool(self.mask.any()) and not any(self._is(each) for each in found)
+
+    def _is(self, person: Detection) -> bool:
+        """By their pixels; somebody sure may show but a part of themselves."""
+        if same_pixels(self.mask, person.mask, KNOWN_IOU):
+            return True
+        shared = (self.mask & person.mask).sum()
+        return bool(person.score > SURE_SCORE and shared > PART * person.mask.sum())
+
+    def among(self, found: list[Detection]) -> list[Detection]:
+        """These people and it, without those who are but a part of it."""
+        others = [
+            each for each in found if (each.mask & self.mask).sum() < SAME_PERSON * each.mask.sum()
+        ]
+        return [*others, mask_to_detection(SCORE, self.mask)]
+
+
+def find_figure(poser: LandmarkNet, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> Figure:
+    """Who is seen in a window where nobody is marked."""
     place = next(poser.parameters()).device
-    nobody = torch.zeros(1, MARKER_CHANNELS, 2 * MARK_SIZE, 2 * MARK_SIZE, device=place)
     image = picture_to_tensor(crop_picture(picture, window)).to(place)
-    norm = look_at_pose(poser, image, nobody)[0, :, :2].cpu().numpy().astype(np.float64)
-    landmarks_px = crop_to_full(window, norm_to_crop(norm, window.size))
-    return landmarks_mask(landmarks_px, (picture.shape[0], picture.shape[1]))
+    norm, spread = (each[0].cpu().numpy() for each in look_unmarked(poser, image))
+    landmarks_px = crop_to_full(window, norm_to_crop(norm.astype(np.float64), window.size))
+    mask = landmarks_mask(landmarks_px, (picture.shape[0], picture.shape[1]))
+    return Figure(mask, float(spread[list(LIMB_LANDMARKS)].mean()))

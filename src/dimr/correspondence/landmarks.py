@@ -16,8 +16,11 @@ The first look is at all of that, the second at the upright window around the bo
 third at the one around the body that the second saw, as MediaPipe tracks people from frame to
 frame. Where the first is not upright for certain, there are first looks in all four rotations and
 others after the two most upright of them; whoever is most upright in the first and the last is the
-answer. A larger network, where there is one (`LandmarkNet.closer`), takes the third look, at the
-answer alone.
+answer.
+
+`SecondOpinion` is a larger network as its authors trained it: it heeds no mark and knows hidden
+people less well, but photographs far better. It looks where another look would be next, and each
+of its landmarks counts by how far off it may be.
 """
 
 import math
@@ -33,7 +36,6 @@ from torch.nn import functional
 from dimr.correspondence.network import MARKER_CHANNELS
 from dimr.encoder.blazepose import (
     CIRCLE,
-    FULL,
     HIPS,
     LANDMARK_CHANNELS,
     LANDMARK_SIZE,
@@ -43,7 +45,7 @@ from dimr.encoder.blazepose import (
     LandmarkBranch,
     pointwise,
 )
-from dimr.encoder.blazepose_heavy import HEAVY, HeavyBranch
+from dimr.encoder.blazepose_heavy import BlazePoseHeavy
 from dimr.types import Crop
 
 MARKED_LEVEL = 1
@@ -70,6 +72,11 @@ USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
 """Before anything is learnt of it; and between which it is: in half windows and in metres."""
 
 
+TRUST = 0.5
+"""Of the second opinion: what it expects to be off counts so much. That is learnt from drawn
+people, on whom it is worse than on photographs."""
+
+
 class Look(NamedTuple):
     """What the network says of some windows."""
 
@@ -83,50 +90,68 @@ class Look(NamedTuple):
     """The features that all this was read from."""
 
 
+class Spread(nn.Linear):
+    """The features of a look -> how far off its landmarks probably are."""
+
+    def __init__(self) -> None:
+        super().__init__(4 * LANDMARK_CHANNELS, 2 * NUM_LANDMARKS)
+        nn.init.zeros_(self.weight)
+        nn.init.constant_(self.bias, math.log(USUAL_SPREAD))
+
+    def of(self, look: Look) -> Float[Tensor, "B 39 2"]:
+        """Crop-normalised in the picture, and in metres."""
+        read = self(look.summary.flatten(1)).unflatten(1, (NUM_LANDMARKS, 2))
+        spread = read.clamp(math.log(LEAST_SPREAD), math.log(LARGEST_SPREAD)).exp()
+        in_crop, in_metres = spread.unbind(-1)
+        return torch.stack([in_crop * look.half[:, None], in_metres], dim=-1)
+
+
+class SecondOpinion(nn.Module):
+    """BlazePose heavy, and how far off it may be; the former never learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = BlazePoseHeavy.pretrained().eval().requires_grad_(False)
+        self.spread = Spread()
+
+    def forward(
+        self, window: Float[Tensor, "B 3 256 256"], mark: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As `LandmarkNet`, whatever is marked."""
+        return self.network(window)
+
+
 class LandmarkNet(nn.Module):
     """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
 
-    Initial weights are random; `pretrained` has those of the original network.
-
-    Where `closer` is set, that network takes the last look.
-
-    Args:
-        heavy: with BlazePose heavy's encoder and branch, four times as slow, instead of full's.
+    Initial weights are random; `pretrained` has those of the original network. `second`, if it is
+    set, is asked, too.
     """
 
-    def __init__(self, heavy: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        size = HEAVY if heavy else FULL
-        encoder = BlazePoseEncoder(size)
+        encoder = BlazePoseEncoder()
         self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
-        last = pointwise(MARK_WIDTH, size.stages[MARKED_LEVEL][-1].out)
+        last = pointwise(MARK_WIDTH, MARK_WIDTH)
         assert last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.mark = nn.Sequential(
             nn.Conv2d(MARKER_CHANNELS, MARK_WIDTH, 3, padding=1), nn.ReLU(), last
         )
-        self.branch = HeavyBranch() if heavy else LandmarkBranch()
-        self.precise = MARKED_LEVEL + (2 if heavy else 1)
-        self.spread = nn.Linear(4 * LANDMARK_CHANNELS, 2 * NUM_LANDMARKS)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.constant_(self.spread.bias, math.log(USUAL_SPREAD))
-        self.closer: LandmarkNet | None = None
+        self.branch = LandmarkBranch()
+        self.spread = Spread()
+        self.second: SecondOpinion | None = None
 
     @classmethod
     def pretrained(cls) -> "LandmarkNet":
-        """What the original network (full) says, whatever is marked; the same each time."""
+        """What the original network says, whatever is marked; the same each time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             original, network = BlazePose.pretrained(), cls()
         network.stem, network.stages = original.encoder.stem, original.encoder.stages
         network.top, network.branch = original.encoder.top, original.landmarks
         return network
-
-    @property
-    def last(self) -> "LandmarkNet":
-        """Who takes the last look: `closer`, or the network itself."""
-        return self if self.closer is None else self.closer
 
     def forward(
         self, window: Float[Tensor, "B 3 256 256"], mark: Float[Tensor, "B 2 32 32"]
@@ -138,37 +163,27 @@ class LandmarkNet(nn.Module):
     ]:
         """What the network says of windows.
 
-        Only the last stages take part in autocast. Those before the mark are faster without on
-        CPUs; in bfloat16 the heavy network's longest one would put landmarks two pixels elsewhere,
-        and the branch's metres, differences of large numbers, would be eight centimetres off.
+        Only the stages behind the mark take part in autocast: those before it are faster without
+        on CPUs, and in bfloat16 the branch's metres, differences of large numbers, would be eight
+        centimetres off.
 
         Returns:
             Places in pixels (x, y, z) with logits of being seen and of being inside; places in
             metres; the probability that the window is turned as the body is; the features that
             say so.
         """
-        maps: list[Tensor] = []
+        before, after = self.stages[: MARKED_LEVEL + 1], self.stages[MARKED_LEVEL + 1 :]
         with torch.autocast(window.device.type, enabled=False):
             features = self.stem(window.float().contiguous(memory_format=torch.channels_last))
-            for level, stage in enumerate(self.stages[: self.precise]):
+            for stage in before:
                 features = stage(features)
-                if level == MARKED_LEVEL:
-                    features = features + self.mark(mark)
-                maps.append(features)
-        for stage in self.stages[self.precise :]:
+        features = features + self.mark(mark)
+        for stage in after:
             features = stage(features)
-            maps.append(features)
-        maps.append(self.top(features))
+        features = self.top(features)
         with torch.autocast(window.device.type, enabled=False):
-            summary = self.branch.summarise([each.float() for each in maps])
+            summary = self.branch.summarise(features.float())
             return *self.branch.read(summary), summary
-
-    def spread_of(self, look: Look) -> Float[Tensor, "B 39 2"]:
-        """How far off landmarks probably are: crop-normalised in the picture, and in metres."""
-        read = self.spread(look.summary.flatten(1)).unflatten(1, (NUM_LANDMARKS, 2))
-        spread = read.clamp(math.log(LEAST_SPREAD), math.log(LARGEST_SPREAD)).exp()
-        in_crop, in_metres = spread.unbind(-1)
-        return torch.stack([in_crop * look.half[:, None], in_metres], dim=-1)
 
 
 def look_at_pose(
@@ -186,7 +201,44 @@ def look_at_pose(
         inside, and x, y, z in metres; how far off x, y and the metres are, to be expected.
     """
     found = find_pose(network, image, marker)
-    return torch.cat([found.pose, network.last.spread_of(found)], dim=-1)
+    pose = torch.cat([found.pose, network.spread.of(found)], dim=-1)
+    if network.second is None:
+        return pose
+    other = look(network.second, image, marker, *window_after(found.pose))
+    spread = TRUST * network.second.spread.of(other)
+    return weigh(pose, torch.cat([other.pose, spread], dim=-1))
+
+
+def weigh(
+    pose: Float[Tensor, "B 39 10"], other: Float[Tensor, "B 39 10"]
+) -> Float[Tensor, "B 39 10"]:
+    """Means of two opinions, weighed by the inverse squares of how far off each may be.
+
+    Probabilities are those of the first, which knows who is meant.
+    """
+    found = pose.clone()
+    for places, spread in ((slice(0, 3), slice(8, 9)), (slice(5, 8), slice(9, 10))):
+        precision, precision_other = pose[..., spread] ** -2, other[..., spread] ** -2
+        share = precision / (precision + precision_other)
+        for values in (places, spread):
+            found[..., values] = torch.lerp(other[..., values], pose[..., values], share)
+    return found
+
+
+def look_unmarked(
+    network: LandmarkNet, image: Float[Tensor, "B 3 S S"]
+) -> tuple[Float[Tensor, "B 39 2"], Float[Tensor, "B 39"]]:
+    """Landmarks of the most prominent person, whoever that is, and how far off they may be.
+
+    The former are the second opinion's, where there is one, which knows photographs better; the
+    latter, in half windows, are the network's own, who better knows whether anybody is there.
+    """
+    nobody = image.new_zeros(len(image), MARKER_CHANNELS, 2 * MARK_SIZE, 2 * MARK_SIZE)
+    found = find_pose(network, image, nobody)
+    spread = network.spread.of(found)[..., 0] / found.half[:, None]
+    if network.second is not None:
+        found = look(network.second, image, nobody, *window_after(found.pose))
+    return found.pose[..., :2], spread
 
 
 def surroundings(crop: Crop) -> Crop:
@@ -215,7 +267,7 @@ def widen(image: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C W W"]:
 
 
 def find_pose(
-    network: LandmarkNet, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+    network: nn.Module, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
 ) -> Look:
     """The last look that counts, of each crop."""
     found, upright = _search(network, image, marker, TURNS_RAD[:1])
@@ -224,19 +276,13 @@ def find_pose(
         other, _ = _search(network, image[unsure], marker[unsure], TURNS_RAD)
         for values, better in zip(found, other, strict=True):
             values[unsure] = better
-    if network.closer is not None:
-        found = look(network.closer, image, marker, *window_after(found.pose))
     return found
 
 
 def _search(
-    network: LandmarkNet, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
+    network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
 ) -> tuple[Look, Float[Tensor, "B"]]:
-    """The last look that counts, and how upright the first one was.
-
-    `closer` takes the last one, outside.
-    """
-    closer_looks = CLOSER_LOOKS - (network.closer is not None)
+    """The last look that counts, and how upright the first one was."""
     middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
     first = [
         look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
@@ -245,10 +291,10 @@ def _search(
     poses, upright = (torch.stack([each[k] for each in first], dim=1) for k in range(2))
     found, sure, firsts = [], [], []
     for turn in upright.topk(min(FOLLOWED, len(turns_rad)), dim=1).indices.T:
-        pose = poses[every, turn]
-        for _ in range(closer_looks):
-            closer = look(network, image, marker, *window_after(pose))
-            pose = closer.pose
+        seen = poses[every, turn]
+        for _ in range(CLOSER_LOOKS):
+            closer = look(network, image, marker, *window_after(seen))
+            seen = closer.pose
         found.append(closer)
         firsts.append(upright[every, turn])
         sure.append(closer.upright * firsts[-1])

@@ -19,7 +19,6 @@ from dimr.correspondence.confirm import (
     find_anybody,
     find_portrait,
     overlap,
-    same_pixels,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
@@ -209,26 +208,15 @@ class Stage1:
                 doubtful = max(candidates, key=lambda each: each.score)
                 person = doubtful._replace(score=UNCONFIRMED * doubtful.score)
             found = [] if person is None else [person]
-        if nobody and len(found) == 1:
-            figure = self._figure_of(picture, windows[0], found[0])
-            if figure is not None:
-                return [figure]
-        found = sorted(found, key=lambda person: -person.score)
-        return self._divide(picture, found, everyone)
-
-    def _figure_of(
-        self, picture: UInt8[np.ndarray, "H W 3"], window: Crop, doubtful: Detection
-    ) -> Detection | None:
-        """The limbs that the landmark network sees, who knows people behind things.
-
-        None if they are much the same pixels as somebody whom the first pass alone saw.
-        """
-        if self.poser is None:
-            return None
-        room = replace(window, side_px=ROOM * window.side_px)
-        mask = find_figure(self.poser, picture, room)
-        same = not mask.any() or same_pixels(mask, doubtful.mask)
-        return None if same else mask_to_detection(doubtful.score, mask)
+        if found and self.poser is not None:
+            room = replace(windows[0], side_px=ROOM * windows[0].side_px)
+            figure = find_figure(self.poser, picture, room)
+            if nobody and len(found) == 1:
+                if figure.is_other(found):
+                    return [mask_to_detection(found[0].score, figure.mask)]
+            elif figure.is_sure and figure.is_other(found):
+                found = figure.among(found)
+        return self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
 
     def _divide(
         self,

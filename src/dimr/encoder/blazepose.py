@@ -11,7 +11,6 @@ Pictures are RGB in [0, 1], without further normalisation. The encoder and the m
 convolutional; the landmark branch exists for pictures of 256 x 256 only.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -325,11 +324,11 @@ class LandmarkBranch(LandmarkReader):
         self, top: Float[Tensor, "B 864 8 8"]
     ) -> tuple[Float[Tensor, "B 39 5"], Float[Tensor, "B 39 3"], Float[Tensor, "B"]]:
         """What `read` says of the top features."""
-        return self.read(self.summarise([top]))
+        return self.read(self.summarise(top))
 
-    def summarise(self, maps: Sequence[Tensor]) -> Float[Tensor, "B 288 2 2"]:
-        """All that the branch knows of a picture, from the last of its maps: the top features."""
-        return self.refine(self.narrow(maps[-1]))
+    def summarise(self, top: Float[Tensor, "B 864 8 8"]) -> Float[Tensor, "B 288 2 2"]:
+        """All that the branch knows of a picture."""
+        return self.refine(self.narrow(top))
 
 
 class BlazePose(nn.Module):

@@ -1,19 +1,23 @@
-"""The landmark network's larger sibling, "BlazePose heavy": sizes of its encoder, and its branch.
+"""The landmark network's larger sibling, "BlazePose heavy" (Apache-2.0), with its own weights.
 
-The encoder is that of `dimr.encoder.blazepose`, three and a half times as large. Its landmarks are
-read from all maps, not from the coarsest alone: down again from stride 4, with what the encoder
-saw at strides 8, 16 and 32 added on the way. `scripts/import_blazepose.py --heavy` brings its
-weights (Apache-2.0).
+The encoder is built as that of `dimr.encoder.blazepose`, six times as large. Landmarks are read
+from all its maps, not from the coarsest alone: down again from stride 4, with what it saw at
+strides 8, 16 and 32 added on the way. `scripts/import_blazepose_heavy.py` makes the weights and
+compares the outputs with the original.
 """
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from dimr.assets import asset_path
 from dimr.encoder.blazepose import (
     LANDMARK_CHANNELS,
     PYRAMID_CHANNELS,
+    BlazePoseEncoder,
     Block,
     LandmarkReader,
     Refine,
@@ -37,6 +41,8 @@ HEAVY = Size(
     ),
     1632,
 )
+WEIGHTS = tuple(f"blazepose_heavy_{number}.safetensors" for number in (1, 2, 3))
+"""No file of the package is larger than 12 MB."""
 WIDTHS = (96, 192, LANDMARK_CHANNELS)
 """Of the branch at strides 8, 16 and 32."""
 REFINED = (6, 7, 7)
@@ -82,3 +88,46 @@ class HeavyBranch(LandmarkReader):
         for down, beside, seen in zip(self.down, self.beside, (*fine[1:], top), strict=True):
             features = down(features) + beside(seen)
         return self.refine(features)
+
+
+class BlazePoseHeavy(nn.Module):
+    """Windows of 256 x 256 -> landmarks of the most prominent person; without mask and heat maps.
+
+    Initial weights are random; `pretrained` loads the shipped ones.
+    """
+
+    def __init__(self):
+        super().__init__()
+        encoder = BlazePoseEncoder(HEAVY)
+        self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
+        self.branch = HeavyBranch()
+
+    @classmethod
+    def pretrained(cls) -> "BlazePoseHeavy":
+        """The network with the shipped weights, in float32."""
+        network, state = cls(), {}
+        for file in WEIGHTS:
+            state |= load_file(asset_path(file))
+        network.load_state_dict(state)
+        return network
+
+    def forward(
+        self, image: Float[Tensor, "B 3 256 256"]
+    ) -> tuple[
+        Float[Tensor, "B 39 5"],
+        Float[Tensor, "B 39 3"],
+        Float[Tensor, "B"],
+        Float[Tensor, "B 288 2 2"],
+    ]:
+        """Landmarks, world landmarks, presence (see `LandmarkReader.read`), and their features.
+
+        It is never learnt in mixed precision: in bfloat16 its landmarks are two pixels elsewhere.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            features = self.stem(image.float().contiguous(memory_format=torch.channels_last))
+            maps: list[Tensor] = []
+            for stage in self.stages:
+                features = stage(features)
+                maps.append(features)
+            summary = self.branch.summarise([*maps, self.top(features)])
+            return *self.branch.read(summary), summary

@@ -61,5 +61,5 @@ def data_text(backgrounds: bool, occluders: bool) -> str:
 
 def history(card: dict[str, Any]) -> dict[str, Any]:
     """What a card says of its own training, for the card of one that goes on from it."""
-    names = ("recipe", "source", "settings", "samples", "validation", "goes_on_from")
+    names = ("recipe", "settings", "samples", "validation", "goes_on_from")
     return {name: card[name] for name in names if name in card}

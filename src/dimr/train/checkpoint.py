@@ -1,7 +1,4 @@
-"""Weights that ship (safetensors with a card) and checkpoints that resume a training.
-
-Numbers are float16. Those of large matrices may be eight bits: a row's whole numbers between -127
-and 127 times a scale of its own.
+"""Weights that ship (float16 safetensors with a card) and checkpoints that resume a training.
 
 A card says what a weights file belongs to (content hashes of body and atlas, encoder, sizes) and
 how it was made (recipe, seeds, commit, metrics, licence). It is stored twice: in the file's
@@ -24,10 +21,6 @@ from dimr.files import write_atomically
 
 CARD_KEY = "dimr_card"
 MAX_WEIGHTS_BYTES = 4 << 30
-SCALE = ":scale"
-"""What is appended to a matrix's name for the scales of its rows."""
-LEAST_EIGHT_BIT = 1 << 13
-"""Numbers from which a matrix may be eight bits."""
 
 
 def state_hash(state: Mapping[str, Tensor]) -> str:
@@ -42,41 +35,15 @@ def state_hash(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save_weights(
-    path: Path,
-    state: Mapping[str, Tensor],
-    card: Mapping[str, Any],
-    eight_bit: tuple[str, ...] = (),
-) -> None:
-    """Writes PATH (safetensors) and PATH with suffix .json (the card).
-
-    Args:
-        path: of the file.
-        state: by name.
-        card: what it belongs to and how it was made.
-        eight_bit: how the names of those begin whose large matrices take half the room.
-    """
-    stored = {}
-    for name, value in state.items():
-        if name.startswith(eight_bit) and value.ndim > 1 and value.numel() >= LEAST_EIGHT_BIT:
-            stored[name], stored[name + SCALE] = to_eight_bit(value)
-        else:
-            stored[name] = value.half() if value.is_floating_point() else value
-    stored = {name: value.contiguous().cpu() for name, value in stored.items()}
+def save_weights(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Writes PATH (float16 safetensors) and PATH with suffix .json (the card)."""
+    half = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in state.items()
+    }
     text = json.dumps(dict(card), indent=2, sort_keys=True)
-    write_atomically(path, save(stored, metadata={CARD_KEY: text}))
+    write_atomically(path, save(half, metadata={CARD_KEY: text}))
     write_atomically(path.with_suffix(".json"), (text + "\n").encode())
-
-
-def to_eight_bit(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Whole numbers between -127 and 127, and for each row the float32 they are to be times."""
-    scale = rows.detach().float().flatten(1).abs().amax(1).clamp_min(1e-12) / 127
-    return (rows.detach() / beside(scale, rows)).round().to(torch.int8), scale
-
-
-def beside(scale: Tensor, rows: Tensor) -> Tensor:
-    """One number a row, with as many axes as the rows have."""
-    return scale.view(-1, *[1] * (rows.ndim - 1))
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -95,13 +62,8 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             state = {name: opened.get_tensor(name) for name in opened.keys()}
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"weights: {path} is no weights file of dimr ({error})") from error
-    scales = {name: state.pop(name) for name in list(state) if name.endswith(SCALE)}
-    for name, value in state.items():
-        if value.is_floating_point():
-            state[name] = value.float()
-        elif name + SCALE in scales:
-            state[name] = value.float() * beside(scales[name + SCALE], value)
-    return state, card
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return floats, card
 
 
 def check_card(card: Mapping[str, Any], path: Path, **wanted: str) -> None:

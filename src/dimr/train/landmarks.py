@@ -1,16 +1,15 @@
-"""The landmark network's task: recipes `landmarks` and `closer`, with `_photos` or without.
+"""The landmark network's task: recipes `landmarks` and `landmarks_photos`.
 
 Each picture is looked at twice a step, as `look_at_pose` does: at all of it, turned by the quarter
 that makes the body most upright or, to learn which one does, by another; and at the window around
-the body, here the true one roughly. Who takes last looks alone (`LandmarkNet.closer`) learns the
-second.
+the body, here the true one roughly.
 """
 
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
@@ -49,8 +48,6 @@ class LandmarkTask:
         validation: synthetic people of the validation split.
         num_validation: of these.
         photos: photographs to validate on, too.
-        finder: finds the windows of last looks, which alone are learnt then; None: whoever
-            learns does so and learns both.
         pretrained_rate: learning rate of what the original network knows, as a share of that of
             the mark's layer: much more costs it its knowledge of photographs within minutes.
         bf16: learn in mixed precision.
@@ -63,7 +60,6 @@ class LandmarkTask:
         validation: DrawnPeople,
         num_validation: int = 256,
         photos: LabelledPeople | None = None,
-        finder: LandmarkNet | None = None,
         pretrained_rate: float = 0.08,
         bf16: bool = True,
     ) -> None:
@@ -75,7 +71,6 @@ class LandmarkTask:
         ]
         if photos is not None:
             self.validation.append(("photo_", photos))
-        self.finder = finder
         self.pretrained_rate = pretrained_rate
         self.bf16 = bf16
         for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1], network.spread):
@@ -97,34 +92,26 @@ class LandmarkTask:
         ]
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:
-        """Of the looks at one batch."""
+        """Of both looks at one batch."""
         image = pictures_to_tensor(batch["image"])
-        windows = [rough_window(batch)]
-        if self.finder is None:
-            windows.insert(0, first_window(batch))
+        windows = [first_window(batch), rough_window(batch)]
         middle, axes, right = (torch.cat(each) for each in zip(*windows, strict=True))
-        looks = {name: torch.cat([value] * len(windows)) for name, value in batch.items()}
+        twice = {name: torch.cat([value, value]) for name, value in batch.items()}
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
             pose, upright, _, _ = look(
-                self.model,
-                torch.cat([image] * len(windows)),
-                looks["marker"].float(),
-                middle,
-                axes,
+                self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
             )
-        known = (looks["weight_2d"][:, CIRCLE] > 0).float()
+        known = (twice["weight_2d"][:, CIRCLE] > 0).float()
         told = functional.binary_cross_entropy(upright.clamp(1e-6, 1 - 1e-6), right, known)
-        looks["weight_2d"] = looks["weight_2d"] * right[:, None]  # of the others nothing is asked
-        found = landmark_loss(pose, looks)
+        twice["weight_2d"] = twice["weight_2d"] * right[:, None]  # of the others nothing is asked
+        found = landmark_loss(pose, twice)
         terms = found.terms | {"upright": float(told.detach())}
         return StepLoss(found.total + UPRIGHT * told, terms)
 
     @torch.no_grad()
-    def validate(self, model: LandmarkNet) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> dict[str, float]:
         """Errors of places (half pictures) and metres; share of places within a tenth of boxes."""
         found: dict[str, float] = {}
-        if self.finder is not None:
-            self.finder.closer, model = model, self.finder
         for prefix, samples in self.validation:
             sums: dict[str, list[Tensor]] = {}
             for batch in DataLoader(samples, batch_size=32):

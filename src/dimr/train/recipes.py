@@ -5,8 +5,7 @@
     stage1_photos     the same with street photographs and their masks in the mix
     landmarks         the landmark network, from the original one or an earlier one
     landmarks_photos  the same with labelled photographs in the mix
-    closer            the network that takes the last look for landmarks
-    closer_photos     the same with labelled photographs in the mix
+    landmarks_spread  how far off landmarks may be, anew
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
@@ -35,10 +34,9 @@ from dimr.train.cards import RESEARCH, best_state, data_text, history
 from dimr.train.checkpoint import load_weights, state_hash
 from dimr.train.landmark_errors import BorrowedErrors
 from dimr.train.landmark_recipes import (
-    train_closer,
-    train_closer_photos,
     train_landmarks,
     train_landmarks_photos,
+    train_landmarks_spread,
 )
 from dimr.train.loop import BEST, LAST, train
 from dimr.train.paper import train_paper
@@ -53,13 +51,13 @@ from dimr.train.weights import (
     STAGE1_FILE,
     hear_surface,
     keep_encoder,
-    keep_landmarks,
     load_landmarks,
     load_stage1,
     load_stage1_network,
     load_stage2,
     new_stage1_network,
     new_stage2,
+    save_landmarks,
     save_stage1,
     save_stage2,
 )
@@ -109,8 +107,7 @@ def _train_correspondence(
     atlas: Atlas,
     about: dict[str, Any],
 ) -> dict[str, float]:
-    heard = run.landmarks or run.stage1
-    poser, _ = load_landmarks(heard, body, atlas)
+    poser, about_poser = load_landmarks(run.landmarks or run.stage1, body, atlas)
     about = {"data": data_of(run), **about}
     task = Stage1Task(
         network,
@@ -135,8 +132,8 @@ def _train_correspondence(
     encoder_learns = any(each.requires_grad for each in network.encoder.parameters())
     if run.stage1 is not None and (encoder_learns or (run.stage1 / ENCODER_FILE).is_file()):
         keep_encoder(run.stage1, run.folder / "weights", body, atlas)
-    if heard is not None:  # they go with the network that has learnt to hear them
-        keep_landmarks(heard, run.folder / "weights")
+    if about_poser:  # it goes with the network that has learnt to hear it
+        save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
     return best
 
 
@@ -269,8 +266,7 @@ RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1_photos": train_stage1_photos,
     "landmarks": train_landmarks,
     "landmarks_photos": train_landmarks_photos,
-    "closer": train_closer,
-    "closer_photos": train_closer_photos,
+    "landmarks_spread": train_landmarks_spread,
     "stage2_geometry": train_stage2_geometry,
     "stage2": train_stage2,
     "stage2_inpainting": train_stage2_inpainting,

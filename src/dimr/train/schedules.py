@@ -43,22 +43,6 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "ema_decay": 0.995,
         "validate_every": 200,
     },
-    "closer": {
-        "steps": 2400,
-        "batch_size": 32,
-        "learning_rate": 5e-4,
-        "clip_norm": 5.0,
-        "ema_decay": 0.995,
-        "validate_every": 200,
-    },
-    "closer_photos": {
-        "steps": 1700,
-        "batch_size": 32,
-        "learning_rate": 5e-4,
-        "clip_norm": 5.0,
-        "ema_decay": 0.995,
-        "validate_every": 200,
-    },
     "stage2_geometry": {
         "steps": 2200,
         "batch_size": 64,

@@ -1,8 +1,9 @@
 """How far off landmarks may be, learnt from people that the landmark network has not seen.
 
-The network is done and stays as it is: `LandmarkNet.spread` learns to read from the features of
-its last look how far from the truth what it said of it is. Whatever goes wrong on the way there (a
-window at somebody else, a turn by a quarter) is among what it learns from.
+The network is done and stays as it is: a `Spread` learns to read from the features of its last
+look how far from the truth what it said of it is; that of its `SecondOpinion` likewise. Whatever
+goes wrong on the way there (a window at somebody else, a turn by a quarter) is among what it
+learns from.
 """
 
 import copy
@@ -11,7 +12,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dimr.correspondence.landmarks import LARGEST_SPREAD, LEAST_SPREAD, LandmarkNet, find_pose
+from dimr.correspondence.landmarks import (
+    LARGEST_SPREAD,
+    LEAST_SPREAD,
+    LandmarkNet,
+    Spread,
+    find_pose,
+    look,
+    window_after,
+)
 from dimr.encoder.blazepose import HIPS
 from dimr.image.crop import pictures_to_tensor
 
@@ -23,43 +32,57 @@ LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.1
 LEAST_GAP = 1e-3
 
 
+Gaps = dict[str, Tensor]
+"""`summary`, the features of looks that count; `gap` (N, 39, 2), how far off landmarks are, in
+half windows and in metres; `known` (N, 39, 2), where anybody knows."""
+
+
 @torch.no_grad()
 def gaps_of(
     network: LandmarkNet, samples: Dataset, batch_size: int = 32, workers: int = 0
-) -> dict[str, Tensor]:
-    """What the network says of samples, against the truth.
-
-    Returns:
-        `summary`, the features of the looks that count; `gap` (N, 39, 2), how far off landmarks
-        are, in half windows and in metres; `known` (N, 39, 2), where anybody knows.
-    """
-    found: dict[str, list[Tensor]] = {"summary": [], "gap": [], "known": []}
+) -> list[Gaps]:
+    """What the network says of samples, against the truth; and what its second opinion says."""
+    found: list[dict[str, list[Tensor]]] = [{}, {}][: 1 if network.second is None else 2]
     for batch in DataLoader(samples, batch_size=batch_size, num_workers=workers):
-        image = pictures_to_tensor(batch["image"])
-        look = find_pose(network, image, batch["marker"].float())
-        places = batch["places"]
-        in_crop = (look.pose[..., :2] - places[..., :2]).norm(dim=-1) / look.half[:, None]
-        in_metres = (look.pose[..., 5:8] - places[..., 3:]).norm(dim=-1)
-        known = batch["weight_2d"] > 0
+        image, marker = pictures_to_tensor(batch["image"]), batch["marker"].float()
+        looks = [find_pose(network, image, marker)]
+        if network.second is not None:
+            looks.append(look(network.second, image, marker, *window_after(looks[0].pose)))
+        places, known = batch["places"], batch["weight_2d"] > 0
         deep = known & (batch["weight_3d"] > 0)[:, None]
         deep[:, HIPS:] = False
-        found["summary"].append(look.summary.flatten(1))
-        found["gap"].append(torch.stack([in_crop, in_metres], dim=-1))
-        found["known"].append(torch.stack([known, deep], dim=-1))
-    return {name: torch.cat(values) for name, values in found.items()}
+        for each, rows in zip(looks, found, strict=True):
+            in_crop = (each.pose[..., :2] - places[..., :2]).norm(dim=-1) / each.half[:, None]
+            in_metres = (each.pose[..., 5:8] - places[..., 3:]).norm(dim=-1)
+            rows.setdefault("summary", []).append(each.summary.flatten(1))
+            rows.setdefault("gap", []).append(torch.stack([in_crop, in_metres], dim=-1))
+            rows.setdefault("known", []).append(torch.stack([known, deep], dim=-1))
+    return [{name: torch.cat(values) for name, values in rows.items()} for rows in found]
 
 
 def learn_spread(
     network: LandmarkNet, samples: Dataset, seed: int = 0, workers: int = 0
 ) -> dict[str, float]:
-    """Trains the `spread` of who takes the last look, and nothing else, on samples.
+    """Trains `network.spread`, that of its second opinion, and nothing else, on samples.
 
     Returns:
         `spread_nats`: how much better the held-back gaps are told than by one number a landmark;
-        `spread_ratio`: their mean over the mean of what is expected, 1 if that is right.
+        `spread_ratio`: their mean over the mean of what is expected, 1 if that is right; both of
+        the second opinion after `second_`.
     """
     network.eval()
-    data = gaps_of(network, samples, workers=workers)
+    layers = [("", network.spread)]
+    if network.second is not None:
+        layers.append(("second_", network.second.spread))
+    told = {}
+    gaps = gaps_of(network, samples, workers=workers)
+    for (prefix, layer), data in zip(layers, gaps, strict=True):
+        learnt = _learn(layer, data, seed)
+        told |= {prefix + name: value for name, value in learnt.items()}
+    return told
+
+
+def _learn(spread: Spread, data: Gaps, seed: int) -> dict[str, float]:
     back = torch.arange(len(data["gap"])) % HELD_BACK == 0
     mean, std = data["summary"][~back].mean(0), data["summary"][~back].std(0) + 1e-3
     data["summary"] = (data["summary"] - mean) / std
@@ -68,7 +91,6 @@ def learn_spread(
     usual = (learnt["gap"] * weight).sum(0) / weight.sum(0).clamp(min=1)
     usual = usual.clamp(min=LEAST_GAP).log()
     generator = torch.Generator().manual_seed(seed)
-    spread = network.last.spread
     layer = copy.deepcopy(spread).requires_grad_()
     with torch.no_grad():
         layer.weight.zero_()
@@ -99,7 +121,7 @@ def learn_spread(
     layer.load_state_dict(state)
     with torch.no_grad():
         said = layer(kept["summary"]).view_as(kept["gap"]).exp()
-        said = said.clamp(LEAST_SPREAD, LARGEST_SPREAD)  # as `LandmarkNet.spread_of` does
+        said = said.clamp(LEAST_SPREAD, LARGEST_SPREAD)  # as `Spread.of` does
         ratio = float(kept["gap"][kept["known"]].mean() / said[kept["known"]].mean())
         spread.weight.copy_(layer.weight / std)
         spread.bias.copy_(layer.bias - layer.weight @ (mean / std))

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
-from dimr.correspondence.landmarks import LandmarkNet
+from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
-from dimr.files import write_atomically
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.feedback import surface_of
 from dimr.network.variants import build_stage2
@@ -31,18 +30,13 @@ SHIPPED = ("open", "research")
 """Sets of weights that ship: of synthetic people alone, and gone on with photographs."""
 STAGE1_FILE = "stage1.safetensors"
 LANDMARKS_FILE = "landmarks.safetensors"
-CLOSER_FILES = ("closer.safetensors", "closer_more.safetensors")
-"""Who takes the last look for landmarks, where that is another network, in two files."""
-CLOSER_FIRST = ("stages.3.", "top.", "branch.refine.")
-"""How the names begin of what is in the first of them."""
-EIGHT_BIT = ("stages.3.", "top.")
-"""What of it can do with eight bits: others are worse by it (docs/stage1.md)."""
 STAGE2_FILE = "stage2.safetensors"
 ENCODER_FILE = "encoder.safetensors"
 """What stage 2 sees pictures with, where stage 1's encoder has learnt on since."""
 MODEL_FILE = "model.safetensors"
 """A stage 2 with an encoder of its own (recipe `paper`)."""
-ENCODER_PREFIX, CLOSER_PREFIX = "encoder.", "closer."
+ENCODER_PREFIX = "encoder."
+SECOND, SECOND_NETWORK = "second.", "second.network."
 
 
 def weights_folder(name: str | Path) -> Path:
@@ -64,7 +58,7 @@ def weights_folder(name: str | Path) -> Path:
 
 def stage1_files(folder: Path) -> list[Path]:
     """What stage 1 of a folder of weights consists of: its network and, if there, the others."""
-    others = (folder / name for name in (LANDMARKS_FILE, *CLOSER_FILES, ENCODER_FILE))
+    others = (folder / LANDMARKS_FILE, folder / ENCODER_FILE)
     return [folder / STAGE1_FILE, *(path for path in others if path.is_file())]
 
 
@@ -148,27 +142,17 @@ def load_stage1_network(folder: Path, body: BodyModel, atlas: Atlas) -> Correspo
 def save_landmarks(
     folder: Path, network: LandmarkNet, body: BodyModel, atlas: Atlas, about: Mapping[str, Any]
 ) -> None:
-    """Writes the landmark network without who takes its last look; `about`: how it was made."""
+    """Writes the landmark network; `about` says how it was made.
+
+    Of its second opinion there is only how far off that may be: the rest ships once for all.
+    """
     state = {
         name: value
         for name, value in network.state_dict().items()
-        if not name.startswith(CLOSER_PREFIX)
+        if not name.startswith(SECOND_NETWORK)
     }
     card = {"stage": "landmarks", **belongings(body, atlas), **about}
     save_weights(folder / LANDMARKS_FILE, state, card)
-
-
-def save_closer(
-    folder: Path, network: LandmarkNet, body: BodyModel, atlas: Atlas, about: Mapping[str, Any]
-) -> None:
-    """Writes who takes the last look for landmarks."""
-    halves = ({}, {})
-    for name, value in network.state_dict().items():
-        halves[not name.startswith(CLOSER_FIRST)][name] = value
-    whole = state_hash(network.state_dict())
-    card = {"stage": "closer", "whole": whole, **belongings(body, atlas), **about}
-    for file, half in zip(CLOSER_FILES, halves, strict=True):
-        save_weights(folder / file, half, card, eight_bit=EIGHT_BIT)
 
 
 def load_landmarks(
@@ -181,30 +165,12 @@ def load_landmarks(
     state, card = load_weights(path)
     check_card(card, path, stage="landmarks", **belongings(body, atlas))
     network = LandmarkNet()
+    if any(name.startswith(SECOND) for name in state):
+        network.second = SecondOpinion()
+        known = network.second.network.state_dict(prefix=SECOND_NETWORK)
+        state = {**known, **state}
     _load_state(network, state, path)
-    if (folder / CLOSER_FILES[0]).is_file():
-        network.closer, _ = load_closer(folder, body, atlas)
     return network, card
-
-
-def load_closer(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[LandmarkNet, dict[str, Any]]:
-    """Who takes the last look for landmarks, and its card."""
-    first, second = (folder / file for file in CLOSER_FILES)
-    state, card = load_weights(first)
-    check_card(card, first, stage="closer", **belongings(body, atlas))
-    more, other = load_weights(second)
-    check_card(other, second, whole=card["whole"])
-    network = LandmarkNet(heavy=True)
-    _load_state(network, {**state, **more}, first)
-    return network, card
-
-
-def keep_landmarks(source: Path, target: Path) -> None:
-    """Copies the landmark network of a folder of weights, and who takes its last look."""
-    for file in (LANDMARKS_FILE, *CLOSER_FILES):
-        if (source / file).is_file():
-            for name in (file, str(Path(file).with_suffix(".json"))):
-                write_atomically(target / name, (source / name).read_bytes())
 
 
 def save_encoder(

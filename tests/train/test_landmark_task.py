@@ -432,6 +432,7 @@ class TestRecipes:
         after, again = load_landmarks(run.folder / "weights", *body_and_atlas)
         assert again["spread"] == told and told["second_spread_ratio"] > 0
         assert "photographs" in again["spread_data"] and again["recipe"] == card["recipe"]
+        assert "research" in again["licence"] and "research" not in card["licence"]
         for name, value in after.state_dict().items():
             same = torch.equal(value, before.state_dict()[name])
             assert same != name.endswith(("spread.weight", "spread.bias")), name

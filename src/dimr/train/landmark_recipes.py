@@ -51,6 +51,8 @@ def train_landmarks_spread(run: Run, body: BodyModel, atlas: Atlas) -> dict[str,
     network, card = load_landmarks(run.landmarks, body, atlas)
     people = _people(run, body, atlas, network, learns=False)
     card = {**card, "spread_data": people.data}
+    if people.kept_back is not None:
+        card["licence"] = RESEARCH
     return _finish(run, body, atlas, network, people, 0, card)
 
 

@@ -15,7 +15,7 @@ from rich.progress import track
 from torch import Tensor, multiprocessing
 from torch.utils.data import default_collate
 
-from dimr.correspondence.decode import SurfaceTable, _nearest_texels, surface_table
+from dimr.correspondence.decode import SurfaceTable, nearest_texels, surface_table
 from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_around
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import pictures_to_tensor
@@ -94,9 +94,7 @@ class Drawer:
         texel = np.zeros(seen.shape, np.uint16)
         position = fields["position_m"].transpose(0, 2, 3, 1)[seen].astype(np.float32)
         table = self.table
-        texel[seen] = _nearest_texels(
-            fields["part"][seen], position, table.start, table.position_m
-        )
+        texel[seen] = nearest_texels(fields["part"][seen], position, table.start, table.position_m)
         return texel
 
 

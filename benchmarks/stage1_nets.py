@@ -17,8 +17,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import TABLE_RESOLUTION, SurfaceTable, surface_table
 from dimr.correspondence.network import (
-    ATTENTION_LEVEL,
-    HINT_LEVEL,
     NUM_PARTS,
     POSITION_SCALE_M,
     CorrespondenceMaps,
@@ -226,27 +224,12 @@ class ChosenNet(CorrespondenceNet):
         self, features: Pyramid, marker: Tensor, pose: Tensor | None = None
     ) -> CorrespondenceMaps:
         """As `CorrespondenceNet.decode`."""
-        to_tokens = to_map = attend_hint = None
-        if pose is not None:
-            to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
-            size = tuple(features[ATTENTION_LEVEL].shape[-2:])
-            attend_hint = torch.add(*self.attend_hint(pose, size))
-        top = self.context(features.stride32, marker, to_tokens)
-        for level in range(len(self.blocks) - 1, 0, -1):
-            hint = to_map if level == HINT_LEVEL else None
-            top = self.blocks[level](features[level], marker, top, hint)
-            if level == ATTENTION_LEVEL:
-                top = top + self.attended(self.attend(top, marker, attend_hint))
-        people, size = self.people(top), features[0].shape[-2:]
-        if not self.from_stride4:
-            coarser = functional.interpolate(top, size, mode="bilinear")
-            top = torch.cat([self.blocks[0](features[0], marker, coarser), coarser], dim=1)
-        weight = self.heads.weight * self.head_unit[:, None, None, None]
-        assert self.heads.bias is not None
-        bias = self.heads.bias * self.head_unit + self.head_middle
-        maps = functional.conv2d(top, weight, bias)
+        stride_4 = self.climb(features, marker, pose)
+        people = self.people(stride_4)
         if self.from_stride4:
-            maps = functional.interpolate(maps, size, mode="bilinear")
+            maps = resized(self.read(stride_4), features[0].shape[-2:])
+        else:
+            maps = self.read(self.finest(features, marker, stride_4))
         person, part, code = maps.split(self.sizes, dim=1)
         return CorrespondenceMaps(person[:, 0], part, code, people[:, 0], people[:, 1:])
 

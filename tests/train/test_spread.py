@@ -113,7 +113,7 @@ def test_of_a_second_opinion_it_is_learnt_likewise(monkeypatch):
         found = find_pose(second, image, marker)
         return found._replace(pose=found.pose / 2, summary=found.summary + 3)
 
-    monkeypatch.setattr("dimr.train.spread.look", look)
+    monkeypatch.setattr("dimr.correspondence.landmarks.look", look)
     network = LandmarkNet()
     network.second = SecondOpinion()
     before = copy.deepcopy(network.state_dict())

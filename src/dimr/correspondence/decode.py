@@ -48,7 +48,8 @@ def surface_table(atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"]) -> Su
 
 @numba.njit(cache=True)
 @no_type_check
-def _nearest_texels(part, position_m, start, table_m):
+def nearest_texels(part, position_m, start, table_m):
+    """Rows of a `SurfaceTable` that are nearest to positions, each among those of its part."""
     nearest = np.empty(len(part), np.int64)
     for pixel in range(len(part)):
         best, best_distance = start[part[pixel]], np.float32(np.inf)
@@ -81,7 +82,7 @@ def embedding_to_iuv(
         rows, cols = np.nonzero(mask)
         chosen = best_part[rows, cols]
         positions = position_m[chosen, :, rows, cols].astype(np.float32)  # [N, 3]
-        nearest = _nearest_texels(chosen + 1, positions, table.start, table.position_m)
+        nearest = nearest_texels(chosen + 1, positions, table.start, table.position_m)
         uv[mask] = table.uv[nearest]
     confidence = np.where(mask, person * part.max(0), 0).astype(np.float32)
     return Iuv(mask, uv, confidence)

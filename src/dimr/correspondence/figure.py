@@ -108,14 +108,15 @@ class Figure(NamedTuple):
         """By their pixels; somebody sure may show but a part of themselves."""
         if same_pixels(self.mask, person.mask, KNOWN_IOU):
             return True
-        shared = (self.mask & person.mask).sum()
-        return bool(person.score > SURE_SCORE and shared > PART * person.mask.sum())
+        return person.score > SURE_SCORE and self._share_of(person) > PART
+
+    def _share_of(self, person: Detection) -> float:
+        """Of somebody's pixels, those among its limbs."""
+        return float((self.mask & person.mask).sum() / person.mask.sum())
 
     def among(self, found: list[Detection]) -> list[Detection]:
         """These people and it, without those who are but a part of it."""
-        others = [
-            each for each in found if (each.mask & self.mask).sum() < SAME_PERSON * each.mask.sum()
-        ]
+        others = [each for each in found if self._share_of(each) < SAME_PERSON]
         return [*others, mask_to_detection(SCORE, self.mask)]
 
 

@@ -120,6 +120,12 @@ class SecondOpinion(nn.Module):
         """As `LandmarkNet`, whatever is marked."""
         return self.network(window)
 
+    def look_after(
+        self, found: Look, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+    ) -> Look:
+        """A look where another one would be next."""
+        return look(self, image, marker, *window_after(found.pose))
+
 
 class LandmarkNet(nn.Module):
     """Windows of 256 x 256 and marks -> landmarks in the window and in the world.
@@ -204,7 +210,7 @@ def look_at_pose(
     pose = torch.cat([found.pose, network.spread.of(found)], dim=-1)
     if network.second is None:
         return pose
-    other = look(network.second, image, marker, *window_after(found.pose))
+    other = network.second.look_after(found, image, marker)
     spread = TRUST * network.second.spread.of(other)
     return weigh(pose, torch.cat([other.pose, spread], dim=-1))
 
@@ -237,7 +243,7 @@ def look_unmarked(
     found = find_pose(network, image, nobody)
     spread = network.spread.of(found)[..., 0] / found.half[:, None]
     if network.second is not None:
-        found = look(network.second, image, nobody, *window_after(found.pose))
+        found = network.second.look_after(found, image, nobody)
     return found.pose[..., :2], spread
 
 

@@ -252,25 +252,8 @@ class CorrespondenceNet(nn.Module):
                 other people in the picture.
             pose: of `look_at_pose`; zeros, or None, where nobody has looked.
         """
-        to_tokens = to_map = attend_hint = None
-        if pose is not None:
-            to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
-            size = tuple(features[ATTENTION_LEVEL].shape[-2:])
-            attend_hint = torch.add(*self.attend_hint(pose, size))
-        top = stride_4 = self.context(features.stride32, marker, to_tokens)
-        for level in range(len(self.blocks) - 1, -1, -1):
-            if level == 0:
-                stride_4 = top
-                top = functional.interpolate(top, features[0].shape[-2:], mode="bilinear")
-            coarser = top
-            hint = to_map if level == HINT_LEVEL else None
-            top = self.blocks[level](features[level], marker, top, hint)
-            if level == ATTENTION_LEVEL:
-                top = top + self.attended(self.attend(top, marker, attend_hint))
-        weight = self.heads.weight * self.head_unit[:, None, None, None]
-        assert self.heads.bias is not None
-        bias = self.heads.bias * self.head_unit + self.head_middle
-        maps = functional.conv2d(torch.cat([top, coarser], dim=1), weight, bias)
+        stride_4 = self.climb(features, marker, pose)
+        maps = self.read(self.finest(features, marker, stride_4))
         person, part, position = maps.split(HEADS, dim=1)
         people = self.people(stride_4)
         return CorrespondenceMaps(
@@ -280,6 +263,37 @@ class CorrespondenceNet(nn.Module):
             centre=people[:, 0],
             offset=people[:, 1:],
         )
+
+    def climb(
+        self, features: Pyramid, marker: Float[Tensor, "B 2 h w"], pose: Tensor | None
+    ) -> Float[Tensor, "B C c d"]:
+        """From the coarsest map to stride 4; arguments are those of `decode`."""
+        to_tokens = to_map = attend_hint = None
+        if pose is not None:
+            to_tokens, to_map = self.hint(pose, tuple(features[HINT_LEVEL].shape[-2:]))
+            size = tuple(features[ATTENTION_LEVEL].shape[-2:])
+            attend_hint = torch.add(*self.attend_hint(pose, size))
+        top = self.context(features.stride32, marker, to_tokens)
+        for level in range(len(self.blocks) - 1, 0, -1):
+            hint = to_map if level == HINT_LEVEL else None
+            top = self.blocks[level](features[level], marker, top, hint)
+            if level == ATTENTION_LEVEL:
+                top = top + self.attended(self.attend(top, marker, attend_hint))
+        return top
+
+    def finest(
+        self, features: Pyramid, marker: Float[Tensor, "B 2 h w"], stride_4: Tensor
+    ) -> Float[Tensor, "B C H W"]:
+        """What heads at stride 2 read: the last step up, and stride 4 beside it."""
+        coarser = functional.interpolate(stride_4, features[0].shape[-2:], mode="bilinear")
+        return torch.cat([self.blocks[0](features[0], marker, coarser, None), coarser], dim=1)
+
+    def read(self, fine: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
+        """All heads, each in its own unit around its own middle."""
+        weight = self.heads.weight * self.head_unit[:, None, None, None]
+        assert self.heads.bias is not None
+        bias = self.heads.bias * self.head_unit + self.head_middle
+        return functional.conv2d(fine, weight, bias)
 
 
 def start_at_zero(layer: nn.Conv2d) -> None:

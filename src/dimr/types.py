@@ -83,6 +83,9 @@ class Detection(NamedTuple):
     """Visible pixels in the full picture."""
     others: Bool[np.ndarray, "H W"] | None = None
     """Visible pixels of the other people who were found; None: of nobody."""
+    body_px: Float[np.ndarray, "2 2"] | None = None
+    """Where somebody saw the whole body: the middle of the hips, and a point on the circle around
+    it towards the head; None: nobody did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.correspondence.confirm import PRESENT
 from dimr.correspondence.decode import SurfaceTable
-from dimr.correspondence.figure import SCORE as FIGURE_SCORE
-from dimr.correspondence.figure import SURE_SPREAD, Figure
 from dimr.correspondence.network import CorrespondenceMaps
 from dimr.correspondence.people import mask_to_detection
-from dimr.correspondence.stage1 import SURE, UNCONFIRMED, UNEXPLAINED, Stage1
+from dimr.correspondence.sightings import Sighting
+from dimr.correspondence.stage1 import SIGHTED, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import crop_picture
 from dimr.types import Crop, Detection, Iuv
@@ -110,7 +110,7 @@ class Crowd(Stage1):
 
     def __init__(self, scores) -> None:
         self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
-        self.poser = None
+        self.poser = self.spotter = None
         self.scores = scores
 
     def _candidates(self, picture, window):
@@ -175,160 +175,96 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
     np.testing.assert_array_equal(found[1].others, first.mask)
 
 
-def test_whoever_is_seen_nowhere_upright_is_sought_turned(monkeypatch):
-    asked, lying = [], mask_to_detection(0.98, picture_mask(0, 20))
-
-    def confirm_turned(network, picture, window, candidate, known=None):
-        asked.append((candidate, known))
-        return lying if len(asked) == 1 else None
-
-    looks = []
-    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: looks.append(about))
-    monkeypatch.setattr("dimr.correspondence.stage1.confirm_turned", confirm_turned)
-    found = Crowd((0.4, 0.3)).find_people(np.zeros((70, 100, 3), np.uint8))
-    assert [person.score for person in found] == [0.98]
-    assert asked[0][1] is None and asked[0][0][30, 10]
-    np.testing.assert_array_equal(asked[1][1], lying.mask)
-    # the whole picture, both candidates, and the second once more without the first
-    assert [len(about) > 3 for about in looks] == [False, False, False, True]
+def sighting(left: float, right: float, score: float = 0.64) -> Sighting:
+    """Somebody between two columns, head up, all keypoints on a line."""
+    points = np.full((17, 2), (left + right) / 2)
+    points[:, 1] = np.linspace(20, 41, 17)
+    box = np.array([left - 0.5, 19.5, right - 0.5, 41.5])
+    return Sighting(score, box, points, np.full(17, 0.9))
 
 
-def test_where_nobody_is_found_a_portrait_is_sought_before_anybody(monkeypatch):
-    close, asked = mask_to_detection(0.8, picture_mask(0, 90)), []
-
-    def find_portrait(network, picture, window, everyone):
-        asked.append((window.side_px, everyone.shape))
-        return close
-
-    for name in ("confirm", "confirm_turned"):
-        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
-    monkeypatch.setattr("dimr.correspondence.stage1.find_portrait", find_portrait)
-    monkeypatch.setattr("dimr.correspondence.stage1.find_anybody", lambda *about: 1 / 0)
-    picture = np.zeros((70, 100, 3), np.uint8)
-    assert [person.score for person in Crowd((0.4,)).find_people(picture)] == [0.8]
-    assert asked == [(100, (70, 100))]
-
-
-def test_where_nobody_is_found_anybody_will_do(monkeypatch):
-    last, asked = mask_to_detection(0.98, picture_mask(0, 20)), []
-
-    def find_anybody(network, picture, window, everyone):
-        asked.append((window.side_px, everyone))
-        return last
-
-    for name in ("confirm", "confirm_turned", "find_portrait"):
-        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
-    monkeypatch.setattr("dimr.correspondence.stage1.find_anybody", find_anybody)
-    picture = np.zeros((70, 100, 3), np.uint8)
-    assert [person.score for person in Crowd((0.4,)).find_people(picture)] == [0.98]
-    assert asked[0][0] == 100 and asked[0][1].shape == (70, 100)
-    assert Crowd((0.9,)).find_people(picture)[0].score == UNCONFIRMED * 0.9  # somebody is
-    assert len(asked) == 1
-
-
-def tall_mask(left: int, right: int) -> np.ndarray:
-    mask = np.zeros((70, 100), bool)
-    mask[:64, left:right] = True
-    return mask
-
-
-class TestFigure:
-    """Whom the landmark network sees may be somebody else than those who are found."""
+class TestSightings:
+    """People whom MoveNet saw come first; the first pass has a say about the others."""
 
     @pytest.fixture
-    def asked(self, monkeypatch):
-        asked = []
+    def looks(self, monkeypatch):
+        looks: list = []
 
-        def find_figure(poser, picture, window):
-            asked.append(window.side_px)
-            return Figure(self.limbs, self.spread)
+        def confirm(network, picture, window, known=None, least=PRESENT):
+            looks.append((window, known, least))
+            return self.answers.pop(0)
 
-        for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
-            monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
-        monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
-        self.limbs, self.spread = tall_mask(60, 80), 2 * SURE_SPREAD
-        return asked
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", confirm)
+        monkeypatch.setattr(
+            "dimr.correspondence.stage1.find_sightings", lambda network, picture: self.sightings
+        )
+        return looks
 
     @staticmethod
     def find(*scores):
         crowd = Crowd(scores)
-        crowd.poser = object()
+        crowd.spotter = object()
         return crowd.find_people(np.zeros((70, 100, 3), np.uint8))
 
-    @pytest.mark.parametrize("score", [0.4, 0.9])
-    def test_limbs_elsewhere_are_the_one_person(self, asked, score):
-        (person,) = self.find(score)
-        np.testing.assert_array_equal(person.mask, self.limbs)
-        assert person.score == UNCONFIRMED * score and asked == [140]
+    def test_they_are_looked_at_where_their_bodies_are(self, looks):
+        first = mask_to_detection(0.81, picture_mask(2, 22))
+        self.sightings, self.answers = [sighting(2, 22)], [first]
+        (person,) = self.find(0.9)  # the candidate is the same person
+        assert person.score == pytest.approx(np.sqrt(0.81 * 0.64))
+        np.testing.assert_array_equal(person.mask, first.mask)
+        ((window, known, least),) = looks
+        hips, circle = self.sightings[0].body_px
+        assert window.centre_px == pytest.approx(tuple(hips)) and window.angle_rad == 0
+        assert window.side_px == pytest.approx(2.5 * np.linalg.norm(circle - hips))
+        assert known is None and least == SIGHTED
+        np.testing.assert_array_equal(person.body_px, self.sightings[0].body_px)
 
-    def test_limbs_at_the_same_place_change_nothing(self, asked):
-        self.limbs = picture_mask(5, 25)
+    def test_whoever_stands_in_front_is_greyed_out_for_the_next(self, looks):
+        first, second = (
+            mask_to_detection(score, picture_mask(*columns))
+            for score, columns in ((0.9, (2, 22)), (0.8, (24, 44)))
+        )
+        self.sightings = [sighting(2, 22), sighting(12, 32, 0.36)]
+        self.answers = [first, first, second]
+        found = self.find()
+        assert [person.mask.tolist() for person in found] == [
+            first.mask.tolist(),
+            second.mask.tolist(),
+        ]
+        (_, _, _), (_, nobody, _), (_, known, _) = looks
+        assert nobody is None and known[30, 5] and not known[30, 22]  # the second's limbs are not
+
+    def test_who_is_the_same_again_is_nobody_else(self, looks):
+        first = mask_to_detection(0.9, picture_mask(2, 22))
+        self.sightings = [sighting(2, 22), sighting(5, 25)]
+        self.answers = [first, first, first]
+        assert len(self.find()) == 1 and len(looks) == 3
+
+    def test_who_is_sighted_but_not_confirmed_is_left_to_the_first_pass(self, looks):
+        self.sightings, self.answers = [sighting(60, 80)], [None, None]
         (person,) = self.find(0.9)
-        assert person.box_px.tolist() == [-0.5, 19.5, 19.5, 39.5] and len(asked) == 1
+        assert person.box_px[0] == -0.5 and person.score == UNCONFIRMED * 0.9
+        assert person.body_px is None
 
-    def test_no_limbs_change_nothing(self, asked):
-        self.limbs = np.zeros((70, 100), bool)
-        assert self.find(0.4)[0].box_px[0] == -0.5
+    def test_where_nobody_else_is_found_the_sighted_limbs_count_little(self, looks):
+        self.sightings, self.answers = [sighting(60, 80)], [None, None]
+        (person,) = self.find(0.4)
+        assert person.score == pytest.approx(UNCONFIRMED * 0.64)
+        assert person.mask[30, 70] and not person.mask[:, :60].any()
 
-    def test_who_is_not_seen_for_certain_joins_nobody(self, asked, monkeypatch):
-        assert len(self.find(0.9, 0.8)) == 2 and len(asked) == 1
-        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
-        assert self.find(0.9) == [confirmed] and len(asked) == 2
-
-    def test_who_is_seen_for_certain_joins_others(self, asked, monkeypatch):
-        self.spread = SURE_SPREAD / 2
-        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
-        first, second = self.find(0.9)
-        assert (first.score, second.score) == (0.6, FIGURE_SCORE)
-        np.testing.assert_array_equal(second.mask, self.limbs)
-
-    def test_who_is_small_may_be_a_part_of_something(self, asked, monkeypatch):
-        self.limbs, self.spread = picture_mask(60, 80), SURE_SPREAD / 2
-        confirmed = mask_to_detection(0.6, picture_mask(0, 22))
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
-        assert self.find(0.9) == [confirmed]
-
-    @pytest.mark.parametrize(("score", "known"), [(0.9, True), (0.5, False)])
-    def test_somebody_sure_may_show_but_a_part_of_themselves(self, score, known):
-        head = np.zeros((70, 100), bool)
-        head[:8, 62:70] = True
-        figure = Figure(tall_mask(60, 80), 0.0)
-        assert figure.is_sure and figure.is_other([mask_to_detection(score, head)]) != known
-
-    def test_who_is_seen_already_does_not(self, asked, monkeypatch):
-        self.limbs, self.spread = tall_mask(2, 22), SURE_SPREAD / 2
-        confirmed = mask_to_detection(0.6, tall_mask(0, 22))
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: confirmed)
-        assert self.find(0.9) == [confirmed]
-
-    def test_no_limbs_are_nobody(self):
-        nothing = Figure(np.zeros((70, 100), bool), 0.0)
-        assert not nothing.is_sure and not nothing.is_other([])
-
-    def test_a_part_of_them_is_nobody_else(self):
-        figure = Figure(picture_mask(60, 80), 0.0)
-        part = mask_to_detection(0.9, picture_mask(58, 65))
-        other = mask_to_detection(0.9, picture_mask(40, 70))
-        found = figure.among([part, other])
-        assert [each.box_px[0] for each in found] == [39.5, 59.5]
-
-    def test_whoever_is_confirmed_later_is_believed(self, asked, monkeypatch):
-        lying = mask_to_detection(0.98, picture_mask(0, 20))
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm_turned", lambda *about: lying)
-        assert [person.score for person in self.find(0.4)] == [0.98]
-
-    def test_nobody_stays_nobody(self, asked):
-        assert self.find() == [] and not asked
+    def test_a_body_without_a_size_is_not_looked_at(self, looks):
+        point = sighting(60, 60)._replace(
+            keypoints_px=np.full((17, 2), 60.0), box_px=np.array([60.0, 60, 60, 60])
+        )
+        self.sightings, self.answers = [point], [None]
+        assert len(self.find(0.9)) == 1 and len(looks) == 1
 
 
 def test_where_nobody_at_all_is_seen_the_surest_doubtful_one_counts_little(monkeypatch):
-    for name in ("confirm", "confirm_turned", "find_portrait", "find_anybody"):
-        monkeypatch.setattr(f"dimr.correspondence.stage1.{name}", lambda *about: None)
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: None)
     picture = np.zeros((70, 100, 3), np.uint8)
-    (person,) = Crowd((0.3, 0.45, 0.4)).find_people(picture)
-    assert person.score == pytest.approx(UNCONFIRMED * 0.45) and person.box_px[0] == 29.5
+    (person,) = Crowd((0.45, 0.4, 0.3)).find_people(picture)
+    assert person.score == pytest.approx(UNCONFIRMED * 0.45) and person.box_px[0] == -0.5
     assert Crowd(()).find_people(picture) == []
 
 

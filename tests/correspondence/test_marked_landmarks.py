@@ -9,6 +9,7 @@ from skimage.data import astronaut
 from dimr.body.camera import full_to_norm
 from dimr.body.model import BodyModel
 from dimr.correspondence.landmarks import (
+    AROUND,
     CLOSER_LOOKS,
     FOLLOWED,
     HALF_SIDE,
@@ -17,20 +18,22 @@ from dimr.correspondence.landmarks import (
     MARK_SIZE,
     POSE_VALUES,
     USUAL_SPREAD,
+    WINDOW_MARGIN,
     LandmarkNet,
     Look,
     SecondOpinion,
     Spread,
     find_pose,
     look,
+    look_around,
     look_at_pose,
-    look_unmarked,
     narrow_pose,
     next_window,
     rotations,
     surroundings,
     weigh,
     widen,
+    window_around,
 )
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import CIRCLE, HIPS, BlazePose
@@ -394,11 +397,23 @@ class TestSecondOpinion:
         assert torch.equal(one[0], other[0])
 
     @torch.no_grad()
-    def test_who_is_not_marked_is_where_it_says(self):
-        _, _, network, _ = self.asked(0.2, 0.1)
-        places, spread = look_unmarked(network, torch.rand(2, 3, 64, 64))
-        network.second = None
-        alone, same = look_unmarked(network, torch.rand(2, 3, 64, 64))
-        assert (places[..., 0] < alone[..., 0]).all()
-        torch.testing.assert_close(spread, torch.full((2, 39), 0.2))
-        torch.testing.assert_close(same, spread)
+    def test_it_looks_where_the_body_was_seen(self):
+        """By somebody else: lying, its head to the left."""
+        _, _, network, second = self.asked(0.1, 0.1)
+        second.looked_at.clear()
+        body = torch.tensor([[0.2, 0.1], [-0.2, 0.1]]).expand(2, 2, 2)
+        image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        marker = torch.zeros(2, 2, 32, 32)
+        look_at_pose(network, image, marker, body)
+        again, half = Seer(), 0.4 * WINDOW_MARGIN
+        axes = half * torch.tensor([[0.0, 1.0], [-1.0, 0.0]]).expand(2, 2, 2)
+        look(again, image, marker, body[:, 0], axes)
+        torch.testing.assert_close(again.looked_at[0][0], second.looked_at[0][0])
+        # the same in coordinates of the crop in the middle of its surroundings
+        second.looked_at.clear()
+        look_around(network, image, marker, AROUND * body)
+        torch.testing.assert_close(again.looked_at[0][0], second.looked_at[0][0])
+
+    def test_a_body_in_one_point_is_a_window_still(self):
+        middle, axes = window_around(torch.zeros(1, 2), torch.zeros(1, 2))
+        assert torch.isfinite(axes).all() and axes.any() and not middle.any()

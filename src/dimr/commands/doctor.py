@@ -13,6 +13,7 @@ SHIPPED = (
     "blazepose_heavy_1.safetensors",
     "blazepose_heavy_2.safetensors",
     "blazepose_heavy_3.safetensors",
+    "movenet_multipose.safetensors",
     "weights/open/stage1.safetensors",
     "weights/open/landmarks.safetensors",
     "weights/open/stage2.safetensors",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dimr.correspondence.iuv_sources import IuvSource
     from dimr.types import Prediction
 
-MIN_SCORE = 0.45
+MIN_SCORE = 0.35
 """Of people who are printed and drawn: more are found behind others, but half of those are false
 (docs/stage1.md)."""
 MAX_TABLE_ROWS = 60

@@ -6,18 +6,15 @@ photographs of single people: given a window it knows whether somebody is there,
 lies, and the body's outline. In a crowd it sees the most prominent person, so those who are known
 already are greyed out while it looks for others. Windows are moved the way MediaPipe tracks
 people: two auxiliary landmarks, the middle of the hips and a point on the circle around the whole
-body, give the next window's place, size and rotation. People who lie or stand on their hands are
-found by turning the first window.
+body, give the next window's place, size and rotation. The first ones come from those who were
+sighted (`sightings.py`), with a rotation of their own, and from candidates of the first pass.
 """
-
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from dimr.correspondence.landmarks import TURNS_RAD, WINDOW_MARGIN
+from dimr.correspondence.landmarks import WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import (
@@ -29,29 +26,23 @@ from dimr.image.crop import (
 from dimr.types import Crop, Detection
 
 GREY = 0.5
-CERTAIN = 0.97
-"""Presence below which somebody who is seen in a window that was turned is nobody."""
 MAYBE_PRESENT = 0.2
 """Presence below which a first look is not followed by a second."""
 PRESENT = 0.5
 """Presence below which a second look is nobody."""
 SAME_PERSON = 0.5
 """Mask IoU from which two people are one."""
-TURNED_IOU = 0.3
-"""Mask IoU with the candidate below which it shows somebody else: mostly nobody."""
-PORTRAIT_IOU = 0.5
-"""The same for portraits, which are large."""
-EXPLAINED = 0.5
-"""Share of the first pass's pixels up to which somebody is no reason for them."""
-ROOM = 1.4
-"""Side of the window around somebody who may fill the picture, in sides of the picture."""
-TURNED_LOOKS = 3
-"""At a window that was turned; others get two."""
 
 
 def next_window(landmarks_px: Float[np.ndarray, "39 5"], window: Crop) -> Crop | None:
     """Where MediaPipe would look next; None if the landmarks make no window."""
-    hips, circle = crop_to_full(window, landmarks_px[[HIPS, CIRCLE], :2].astype(np.float64))
+    return upright_window(
+        *crop_to_full(window, landmarks_px[[HIPS, CIRCLE], :2].astype(np.float64))
+    )
+
+
+def upright_window(hips: Float[np.ndarray, "2"], circle: Float[np.ndarray, "2"]) -> Crop | None:
+    """The window around a body that stands upright in it; None if there is none."""
     upwards = circle - hips
     radius = float(np.hypot(*upwards))
     if not np.isfinite(radius) or radius < 2:
@@ -70,15 +61,10 @@ def glance(
     return landmarks_px[0].cpu().numpy(), world_m[0].cpu().numpy(), float(presence[0])
 
 
-def track(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    least: float = MAYBE_PRESENT,
-) -> Crop | None:
-    """The window of the next look; None if this one's presence is below `least`."""
+def track(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> Crop | None:
+    """The window of the next look; None if this one sees nobody."""
     landmarks_px, _, presence = glance(network, picture, window)
-    return next_window(landmarks_px, window) if presence >= least else None
+    return next_window(landmarks_px, window) if presence >= MAYBE_PRESENT else None
 
 
 def grey_others(
@@ -101,6 +87,7 @@ def confirm(
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     known: Bool[np.ndarray, "H W"] | None = None,
+    least: float = PRESENT,
 ) -> Detection | None:
     """The person in a window, or None.
 
@@ -109,94 +96,18 @@ def confirm(
         picture: RGB.
         window: where to look first.
         known: pixels of people who are not looked for.
+        least: presence at the second look below which there is nobody.
     """
-    return _follow(network, grey_others(picture, known), window, 2, PRESENT)
-
-
-def confirm_turned(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    candidate: Bool[np.ndarray, "H W"],
-    known: Bool[np.ndarray, "H W"] | None = None,
-) -> Detection | None:
-    """The same for somebody who lies or stands on their hands.
-
-    There must be a reason to look for them: the network sees them in things. So `candidate`, whom
-    the first pass saw, has to be much the same pixels.
-    """
-    seen = _seen_turned(network, grey_others(picture, known), window, TURNS_RAD[1:], MAYBE_PRESENT)
-    return next((person for person in seen if same_pixels(person.mask, candidate)), None)
-
-
-def find_portrait(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    everyone: Bool[np.ndarray, "H W"],
-) -> Detection | None:
-    """Somebody who fills a picture in which nobody was found.
-
-    The network wants room around a head: with some, it sees portraits, and people in things. So
-    they have to be much the same pixels as `everyone`, whom the first pass saw.
-    """
-    person = confirm(network, picture, replace(window, side_px=ROOM * window.side_px))
-    if person is None or not same_pixels(person.mask, everyone, PORTRAIT_IOU):
+    picture = grey_others(picture, known)
+    moved = track(network, picture, window)
+    if moved is None:
         return None
-    return person
-
-
-def find_anybody(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    everyone: Bool[np.ndarray, "H W"],
-) -> Detection | None:
-    """The surest person of a picture in which nobody was found, looked for in every rotation.
-
-    There must be a reason to, here, too: they have to explain most of `everyone`, the pixels that
-    the first pass takes for people.
-    """
-    least = EXPLAINED * everyone.sum()
-    seen = _seen_turned(network, picture, window, TURNS_RAD, maybe=0.0)
-    explaining = (person for person in seen if (person.mask & everyone).sum() > least)
-    return max(explaining, key=lambda person: person.score, default=None)
-
-
-def _seen_turned(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop,
-    turns_rad: Sequence[float],
-    maybe: float,
-) -> Iterator[Detection]:
-    """Who is there for certain when a window is turned, one turn after the other."""
-    for turn_rad in turns_rad:
-        turned = replace(window, angle_rad=window.angle_rad + turn_rad)
-        found = _follow(network, picture, turned, TURNED_LOOKS, CERTAIN, maybe)
-        if found is not None:
-            yield found
-
-
-def _follow(
-    network: BlazePose,
-    picture: UInt8[np.ndarray, "H W 3"],
-    window: Crop | None,
-    looks: int,
-    least: float,
-    maybe: float = MAYBE_PRESENT,
-) -> Detection | None:
-    """Whom some looks end at: each as sure of them as `maybe`, the last one as `least`."""
-    for _ in range(looks - 1):
-        window = None if window is None else track(network, picture, window, maybe)
-    if window is None:
-        return None
-    last = look(network, picture, window)
+    last = look(network, picture, moved)
     presence = float(last.presence[0])
     if presence < least:
         return None
     probability = torch.sigmoid(last.mask_logits[0, 0]).cpu().numpy()
-    mask = uncrop_picture(probability, window, (picture.shape[1], picture.shape[0])) > 0.5
+    mask = uncrop_picture(probability, moved, (picture.shape[1], picture.shape[0])) > 0.5
     return mask_to_detection(presence, mask) if mask.any() else None
 
 
@@ -207,15 +118,6 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
         if all(overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
             kept.append(person)
     return kept
-
-
-def same_pixels(
-    mask: Bool[np.ndarray, "H W"],
-    candidate: Bool[np.ndarray, "H W"],
-    least_iou: float = TURNED_IOU,
-) -> bool:
-    """Whether somebody seen in a window of another kind is the candidate it was made for."""
-    return bool((mask & candidate).sum() >= least_iou * (mask | candidate).sum())
 
 
 def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:

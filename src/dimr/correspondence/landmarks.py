@@ -66,6 +66,8 @@ WINDOW_MARGIN = 1.25
 """Half the side of the next window as a multiple of that circle's radius."""
 HALF_SIDE = (0.25, 1.2)
 """Between which that is, crop-normalised: the crop says nothing of what is outside of it."""
+LEAST_HALF = 1e-3
+"""Below which nothing is a window."""
 POSE_VALUES = 10
 """Of each landmark; see `look_at_pose`."""
 USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
@@ -121,10 +123,15 @@ class SecondOpinion(nn.Module):
         return self.network(window)
 
     def look_after(
-        self, found: Look, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+        self,
+        found: Look,
+        image: Float[Tensor, "B 3 S S"],
+        marker: Float[Tensor, "B 2 h w"],
+        body: Float[Tensor, "B 2 2"] | None = None,
     ) -> Look:
-        """A look where another one would be next."""
-        return look(self, image, marker, *window_after(found.pose))
+        """A look where somebody else saw the bodies; else where another one would be next."""
+        window = window_after(found.pose) if body is None else window_around(*body.unbind(1))
+        return look(self, image, marker, *window)
 
 
 class LandmarkNet(nn.Module):
@@ -193,7 +200,10 @@ class LandmarkNet(nn.Module):
 
 
 def look_at_pose(
-    network: LandmarkNet, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+    network: LandmarkNet,
+    image: Float[Tensor, "B 3 S S"],
+    marker: Float[Tensor, "B 2 h w"],
+    body: Float[Tensor, "B 2 2"] | None = None,
 ) -> Float[Tensor, "B 39 10"]:
     """Landmarks of the marked person of each crop.
 
@@ -201,6 +211,8 @@ def look_at_pose(
         network: looks.
         image: crops.
         marker: who is meant and who is not, at any resolution.
+        body: where somebody else saw them: `HIPS` and `CIRCLE`, crop-normalised. There the second
+            opinion looks.
 
     Returns:
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
@@ -210,7 +222,7 @@ def look_at_pose(
     pose = torch.cat([found.pose, network.spread.of(found)], dim=-1)
     if network.second is None:
         return pose
-    other = network.second.look_after(found, image, marker)
+    other = network.second.look_after(found, image, marker, body)
     spread = TRUST * network.second.spread.of(other)
     return weigh(pose, torch.cat([other.pose, spread], dim=-1))
 
@@ -231,32 +243,20 @@ def weigh(
     return found
 
 
-def look_unmarked(
-    network: LandmarkNet, image: Float[Tensor, "B 3 S S"]
-) -> tuple[Float[Tensor, "B 39 2"], Float[Tensor, "B 39"]]:
-    """Landmarks of the most prominent person, whoever that is, and how far off they may be.
-
-    The former are the second opinion's, where there is one, which knows photographs better; the
-    latter, in half windows, are the network's own, who better knows whether anybody is there.
-    """
-    nobody = image.new_zeros(len(image), MARKER_CHANNELS, 2 * MARK_SIZE, 2 * MARK_SIZE)
-    found = find_pose(network, image, nobody)
-    spread = network.spread.of(found)[..., 0] / found.half[:, None]
-    if network.second is not None:
-        found = network.second.look_after(found, image, nobody)
-    return found.pose[..., :2], spread
-
-
 def surroundings(crop: Crop) -> Crop:
     """The window around a crop in which the whole body is looked for, pixels as large."""
     return replace(crop, side_px=AROUND * crop.side_px, size=round(AROUND * crop.size))
 
 
 def look_around(
-    network: LandmarkNet, image: Float[Tensor, "B 3 W W"], marker: Float[Tensor, "B 2 h w"]
+    network: LandmarkNet,
+    image: Float[Tensor, "B 3 W W"],
+    marker: Float[Tensor, "B 2 h w"],
+    body: Float[Tensor, "B 2 2"] | None = None,
 ) -> Float[Tensor, "B 39 10"]:
     """`look_at_pose` for surroundings, in coordinates of the crops in their middle."""
-    return narrow_pose(look_at_pose(network, image, marker))
+    body = None if body is None else body / AROUND
+    return narrow_pose(look_at_pose(network, image, marker, body))
 
 
 def narrow_pose(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 10"]:
@@ -320,11 +320,21 @@ def next_window(
     hips: Float[Tensor, "B 2"], circle: Float[Tensor, "B 2"]
 ) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
     """Middle and axes of the upright window around a body, no larger than its crop."""
-    upwards = circle - hips
-    half = (WINDOW_MARGIN * upwards.norm(dim=1)).clamp(*HALF_SIDE)
-    angle_rad = torch.atan2(upwards[:, 0], -upwards[:, 1])
+    _, axes = window_around(hips, circle)
+    size = axes[:, :, 0].norm(dim=1)
+    half = size.clamp(*HALF_SIDE)
     room = (HALF_SIDE[1] - half)[:, None]
-    return hips.clamp(-room, room), half[:, None, None] * rotations(angle_rad)
+    return hips.clamp(-room, room), (half / size)[:, None, None] * axes
+
+
+def window_around(
+    hips: Float[Tensor, "B 2"], circle: Float[Tensor, "B 2"]
+) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
+    """Middle and axes of the upright window around a body."""
+    upwards = circle - hips
+    half = (WINDOW_MARGIN * upwards.norm(dim=1)).clamp(min=LEAST_HALF)
+    angle_rad = torch.atan2(upwards[:, 0], -upwards[:, 1])
+    return hips, half[:, None, None] * rotations(angle_rad)
 
 
 def rotations(angle_rad: Float[Tensor, "B"]) -> Float[Tensor, "B 2 2"]:

@@ -1,8 +1,8 @@
 """Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
 
+import math
 from collections.abc import Callable
 from copy import copy
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,17 +11,13 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import (
-    ROOM,
     SAME_PERSON,
     confirm,
-    confirm_turned,
     distinct_people,
-    find_anybody,
-    find_portrait,
     overlap,
+    upright_window,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
-from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
 from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
 from dimr.correspondence.network import (
@@ -37,12 +33,16 @@ from dimr.correspondence.people import (
     mask_to_detection,
     unexplained_piece,
 )
+from dimr.correspondence.sightings import Sighting, find_sightings, sighted_limbs, with_bodies
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
+from dimr.encoder.movenet import MoveNet
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_to_crop,
     crop_matrix,
     crop_picture,
+    crop_to_norm,
+    full_to_crop,
     picture_centre_px,
     picture_to_tensor,
     uncrop_picture,
@@ -56,6 +56,8 @@ SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
 UNCONFIRMED = 0.6
 """What the score of such a person is worth, compared with that of a confirmed one."""
+SIGHTED = 0.2
+"""Presence from which somebody who was sighted is there."""
 MARK_TRUST = 0.45
 """Weight of the mark in the second pass's mask."""
 UNEXPLAINED = 0.4
@@ -85,6 +87,7 @@ class Stage1:
         confirmer: the network that checks whom the first pass found; None believes it.
         poser: the network that hints at the pose of whoever is looked at again; None does not.
         encoder: what stage 2 sees pictures with; None: what the network does.
+        spotter: the network that sees where people are, all at once; None sees nobody.
     """
 
     lay: Lay | None = None
@@ -100,6 +103,7 @@ class Stage1:
         confirmer: BlazePose | None = None,
         poser: LandmarkNet | None = None,
         encoder: BlazePoseEncoder | None = None,
+        spotter: MoveNet | None = None,
     ) -> None:
         self.network = network.eval()
         self.table = table
@@ -108,6 +112,7 @@ class Stage1:
         self.margin = margin
         self.confirmer = None if confirmer is None else confirmer.eval()
         self.poser = None if poser is None else poser.eval()
+        self.spotter = None if spotter is None else spotter.eval()
         self.encoder = network.encoder if encoder is None else encoder.eval()
 
     @property
@@ -121,26 +126,35 @@ class Stage1:
     ) -> CropFeatures:
         """What is seen of somebody: the pass that both stages share."""
         around = surroundings(crop)
-        views = [
+        view, wider = (
             (picture_to_tensor(crop_picture(picture, each)), self.marker(detection, each))
             for each in (crop, around)
-        ]
-        return self.features(*views)
+        )
+        body = None
+        if detection.body_px is not None:
+            norm = crop_to_norm(full_to_crop(crop, detection.body_px), crop.size)
+            body = torch.from_numpy(norm)[None].float()
+        return self.features(view, wider, body)
 
     def features(
-        self, crop: tuple[Tensor, Tensor], around: tuple[Tensor, Tensor] | None = None
+        self,
+        crop: tuple[Tensor, Tensor],
+        around: tuple[Tensor, Tensor] | None = None,
+        body: Float[Tensor, "B 2 2"] | None = None,
     ) -> CropFeatures:
         """What is seen on crops.
 
         Args:
             crop: pictures (B, 3, S, S) and marks (B, 2, h, w).
             around: the same of their `surroundings`; None where nobody knows them.
+            body: where the people were seen, as `look_at_pose`; None where they were not.
         """
         image, marker = (each.to(self.device) for each in crop)
         around = around or (widen(image), widen(marker))
         pose = None
         if self.poser is not None:
-            pose = look_around(self.poser, *(each.to(self.device) for each in around))
+            body = None if body is None else body.to(self.device)
+            pose = look_around(self.poser, *(each.to(self.device) for each in around), body=body)
         pyramid = self.network.encoder.features(image)
         shared = self.encoder is self.network.encoder
         maps = pyramid.maps if shared else self.encoder(image)
@@ -158,7 +172,8 @@ class Stage1:
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
-        for network in (self.network, self.confirmer, self.poser, self.encoder):
+        others = (self.confirmer, self.poser, self.encoder, self.spotter)
+        for network in (self.network, *others):
             if network is not None:
                 network.to(device)
         return self
@@ -171,52 +186,42 @@ class Stage1:
         candidates, everyone = self._candidates(picture, window)
         if self.confirmer is None:
             return self._divide(picture, candidates, everyone)
-        # A close-up fills the picture, and the first pass may see only a part of it.
-        windows = [replace(window, size=LANDMARK_SIZE)]
-        windows += [
-            box_to_crop(person.box_px, LANDMARK_SIZE, self.margin) for person in candidates
-        ]
-        looks = [confirm(self.confirmer, picture, each) for each in windows]
-        found = distinct_people([person for person in looks if person is not None])
-        # In a crowd every look may end at the same person: grey out whom we know and look again,
-        # now for people who are turned, too. Whoever is not seen then counts if the first pass is
-        # sure.
-        nobody = not found
+        sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
+        found = self._follow_up(picture, sightings)
         for person in distinct_people(candidates):
-            if any(overlap(person.mask, other.mask) >= SAME_PERSON for other in found):
+            if not _is_new(person, found):
                 continue
             window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
-            known, again = None, None
-            if found:
-                known = np.any([other.mask for other in found], axis=0) & ~person.mask
-                again = confirm(self.confirmer, picture, window, known)
-            if again is None:
-                again = confirm_turned(self.confirmer, picture, window, person.mask, known)
-            if again is not None and all(
-                overlap(again.mask, other.mask) < SAME_PERSON for other in found
-            ):
+            known = _pixels_of(found) & ~person.mask if found else None
+            again = confirm(self.confirmer, picture, window, known)
+            if again is not None and _is_new(again, found):
                 found.append(again)
-                nobody = False
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
-        if not found:
-            person = find_portrait(self.confirmer, picture, windows[0], everyone)
-            if person is None:
-                person = find_anybody(self.confirmer, picture, windows[0], everyone)
-            nobody = person is None
-            if person is None and candidates:
-                doubtful = max(candidates, key=lambda each: each.score)
-                person = doubtful._replace(score=UNCONFIRMED * doubtful.score)
-            found = [] if person is None else [person]
-        if found and self.poser is not None:
-            room = replace(windows[0], side_px=ROOM * windows[0].side_px)
-            figure = find_figure(self.poser, picture, room)
-            if nobody and len(found) == 1:
-                if figure.is_other(found):
-                    return [mask_to_detection(found[0].score, figure.mask)]
-            elif figure.is_sure and figure.is_other(found):
-                found = figure.among(found)
-        return self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
+        doubtful = [sighted_limbs(each, everyone.shape) for each in sightings[:1]] or candidates[
+            :1
+        ]
+        found = found or [each._replace(score=UNCONFIRMED * each.score) for each in doubtful]
+        people = self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
+        return with_bodies(people, sightings)
+
+    def _follow_up(
+        self, picture: UInt8[np.ndarray, "H W 3"], sightings: list[Sighting]
+    ) -> list[Detection]:
+        """Outlines of those who were sighted; who hides behind somebody is sought without them."""
+        assert self.confirmer is not None
+        found: list[Detection] = []
+        for sighting in sightings:
+            window = upright_window(*sighting.body_px)
+            if window is None:
+                continue
+            person = confirm(self.confirmer, picture, window, least=SIGHTED)
+            if person is not None and not _is_new(person, found):
+                known = _pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
+                person = confirm(self.confirmer, picture, window, known, SIGHTED)
+            if person is not None and _is_new(person, found):
+                found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
+        return found
 
     def _divide(
         self,
@@ -374,6 +379,14 @@ class Stage1:
         mark = features.marker[0, 0].cpu().numpy()
         person = (1 - MARK_TRUST) * person + MARK_TRUST * mark
         return embedding_to_iuv(person, part, position_m, self.table)
+
+
+def _pixels_of(people: list[Detection]) -> Bool[np.ndarray, "H W"]:
+    return np.any([person.mask for person in people], axis=0)
+
+
+def _is_new(person: Detection, people: list[Detection]) -> bool:
+    return all(overlap(person.mask, other.mask) < SAME_PERSON for other in people)
 
 
 def _answer(maps: CorrespondenceMaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

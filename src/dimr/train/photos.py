@@ -23,7 +23,6 @@ from torch.utils.data import Dataset
 
 from dimr.body.keypoints import KEYPOINT_MIRROR, LSP14_EDGES
 from dimr.body.landmarks import LIMB_LANDMARKS
-from dimr.correspondence.confirm import confirm, confirm_turned, same_pixels
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.landmarks import surroundings
 from dimr.correspondence.people import mask_to_detection
@@ -32,10 +31,10 @@ from dimr.data.occlusion import Cutout, occlude
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.data.synthetic.survey import LIMBS_OF_JOINTS
-from dimr.encoder.blazepose import LANDMARK_SIZE
+from dimr.evaluate.correspondence import best_fit
 from dimr.evaluate.landmarks import LIMB_JOINTS
 from dimr.evaluate.photos import PASTING, JointPhoto, joint_photos
-from dimr.image.crop import box_to_crop, crop_picture, crop_to_norm, full_to_crop
+from dimr.image.crop import crop_picture, crop_to_norm, full_to_crop
 from dimr.image.load import load_picture
 from dimr.train.seen import CHUNK, Rows, SeenSamples, kept_of, stage1_hash, write_seen
 
@@ -144,13 +143,7 @@ def _view(stage1: Stage1, photo: JointPhoto, cutouts: list[Cutout], number: int)
     mask = labels_mask(joints_px, len(picture), rng)
     if number % VIEWS and cutouts:
         picture, mask = behind_things(picture, mask, cutouts, rng)
-    detection = mask_to_detection(1.0, mask)
-    if stage1.confirmer is not None:
-        window = box_to_crop(detection.box_px, LANDMARK_SIZE, stage1.margin)
-        found = confirm(stage1.confirmer, picture, window)
-        if found is None or not same_pixels(found.mask, mask):
-            found = confirm_turned(stage1.confirmer, picture, window, mask)
-        detection = found or detection
+    detection = best_fit(stage1.find_people(picture), mask) or mask_to_detection(1.0, mask)
     crop = stage1.refine_crop(detection)
     limbs_norm = crop_to_norm(full_to_crop(crop, photo.joints_px), crop.size)
     around = surroundings(crop)

@@ -171,12 +171,12 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
     Returns:
         `map0` to `map3` (the encoder's), `said_mask`, `said_uv` and `pose`, each behind `prefix`.
     """
-    views = [
+    crop, around = (
         (pictures_to_tensor(batch[prefix + picture]), batch[prefix + marker])
         for picture, marker in (("image", "marker"), ("around", "around_marker"))
-    ]
+    )
     with torch.no_grad(), torch.autocast(stage1.device.type, torch.bfloat16):
-        features = stage1.features(*views)
+        features = stage1.features(crop, around)
         mask, uv = read_iuvs(stage1, features)
     seen = see_features(features) | {"said_mask": mask, "said_uv": uv}
     return {prefix + name: value for name, value in seen.items()}

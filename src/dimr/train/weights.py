@@ -20,6 +20,7 @@ from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
+from dimr.encoder.movenet import MoveNet
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.feedback import surface_of
 from dimr.network.variants import build_stage2
@@ -218,7 +219,14 @@ def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
     table = surface_table(atlas, body.v_template.cpu().numpy())
     poser, _ = load_landmarks(folder, body, atlas)
     encoder = load_encoder(folder, body, atlas)
-    return Stage1(network, table, confirmer=BlazePose.pretrained(), poser=poser, encoder=encoder)
+    return Stage1(
+        network,
+        table,
+        confirmer=BlazePose.pretrained(),
+        poser=poser,
+        encoder=encoder,
+        spotter=MoveNet.pretrained(),
+    )
 
 
 def load_stage2(

@@ -1,0 +1,180 @@
+"""A picture -> who is where in it, as MoveNet sees them: the windows where others then look.
+
+People are maxima of its map of middles; each has a box and keypoints. A keypoint is the place
+near what the middle says of it, and in the box, where the heat map sees one. Where it sees none
+we keep what the middle says; the original takes the place where the map is least low, and counts
+as seen what it sees of anybody there. Hips, shoulders and the farthest keypoint give the window in
+which the whole body stands upright.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch.nn import functional
+
+from dimr.correspondence.figure import body_mask
+from dimr.correspondence.people import mask_to_detection
+from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
+from dimr.image.crop import crop_picture, crop_to_full, picture_centre_px, picture_to_tensor
+from dimr.types import Crop, Detection
+
+LEAST_CENTRE = 0.12
+"""Probability of a middle below which nobody is there."""
+MOST = 24
+"""People at most."""
+COUNTED = 0.127
+"""From which a keypoint counts in the score, as in the original."""
+APART = 5
+"""Cells within which there is one middle."""
+NEAR = 0.3
+"""How far from where a middle says a keypoint may be, roughly: square root of so many sides of
+the map, cells."""
+SEEN = 0.1
+"""From which a keypoint is where the heat map sees it."""
+SAME_BOX = 0.75
+"""Box IoU from which two are one."""
+SAME_BODY = 0.4
+"""Box IoU from which somebody who was found is who was sighted."""
+SHOULDERS, HIPS = [5, 6], [11, 12]
+EDGES = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
+TRUNK = (5, 6, 12, 11)
+THICKNESS = 0.14
+"""Of limbs, in the longer side of the box of the keypoints."""
+ROOM = 1.05
+"""Radius of the circle around the body, in that of the keypoints and half the box."""
+
+
+class Sighting(NamedTuple):
+    """Somebody in a picture, in its pixels."""
+
+    score: float
+    """Probability of the middle, times what is seen of the keypoints that are seen at all."""
+    box_px: Float[np.ndarray, "4"]
+    """x0, y0, x1, y1 of what is in the picture."""
+    keypoints_px: Float[np.ndarray, "17 2"]
+    seen: Float[np.ndarray, "17"]
+    """How probably each keypoint is there."""
+
+    @property
+    def body_px(self) -> Float[np.ndarray, "2 2"]:
+        """The middle of the hips and, on the way to the head, a point of the circle around the
+        body: BlazePose's `HIPS` and `CIRCLE`.
+        """
+        hips, neck = (self.keypoints_px[each].mean(0) for each in (HIPS, SHOULDERS))
+        reach = np.linalg.norm(self.keypoints_px - hips, axis=1).max()
+        radius = ROOM * max(reach, (self.box_px[2:] - self.box_px[:2]).max() / 2)
+        length = float(np.linalg.norm(neck - hips))
+        upwards = (neck - hips) / length if length > 0 else np.array([0.0, -1.0])
+        return np.stack([hips, hips + radius * upwards])
+
+
+@torch.inference_mode()
+def find_sightings(
+    network: MoveNet, picture: UInt8[np.ndarray, "H W 3"], least: float = LEAST_CENTRE
+) -> list[Sighting]:
+    """Who is in a picture, the surest first."""
+    height, width = picture.shape[:2]
+    window = Crop(picture_centre_px(width, height), float(max(width, height)), SIZE)
+    place = next(network.parameters()).device
+    maps = network(picture_to_tensor(crop_picture(picture, window)).to(place))
+    found: list[Sighting] = []
+    for seen in read_sightings(maps, least):
+        # middles and keypoints are in cells whose first pixel is their origin
+        box = crop_to_full(window, seen.box_px.reshape(2, 2) - 0.5).ravel()
+        keypoints = crop_to_full(window, seen.keypoints_px - 0.5)
+        box = np.clip(box, 0, [width, height, width, height])
+        if all(box_iou(box, other.box_px) < SAME_BOX for other in found):
+            found.append(seen._replace(box_px=box, keypoints_px=keypoints))
+    return found
+
+
+def read_sightings(maps: MoveNetMaps, least: float) -> list[Sighting]:
+    """The people of one picture's maps, the surest first, in pixels from its corner."""
+    centre = maps.centre.sigmoid()
+    peaks = centre * (centre == functional.max_pool2d(centre, APART, 1, APART // 2))
+    height, width = peaks.shape[-2:]
+    centres, places = (each.tolist() for each in peaks.flatten().topk(MOST))
+    heat = maps.heatmap[0].sigmoid().cpu().numpy()
+    sizes, within = (each[0].cpu().numpy() for each in (maps.box_size, maps.box_offset))
+    shape = (NUM_KEYPOINTS, 2, height, width)
+    keypoint, offset = (
+        each[0].reshape(shape).cpu().numpy() for each in (maps.keypoint, maps.keypoint_offset)
+    )
+    grid = np.indices((height, width))  # y, x
+    found = []
+    for probability, place in zip(centres, places, strict=True):
+        if probability < least:
+            break
+        row, column = divmod(place, width)
+        cell = np.array([row, column])
+        middle = cell + within[:, row, column]
+        half = np.maximum(sizes[:, row, column], 0) / 2
+        low, high = (np.clip(each, 0, [height, width]) for each in (middle - half, middle + half))
+        told = cell + keypoint[:, :, row, column]
+        inside = ((grid >= low[:, None, None]) & (grid < high[:, None, None])).all(0)
+        squared = ((grid - told[:, :, None, None]) ** 2).sum(1)
+        seen = heat * np.exp(-squared / (NEAR * min(height, width))) * inside
+        best = seen.reshape(NUM_KEYPOINTS, -1).argmax(1)
+        rows, columns = np.divmod(best, width)
+        every = np.arange(NUM_KEYPOINTS)
+        certain = seen[every, rows, columns]
+        exact = np.stack([rows, columns], 1) + offset[every, :, rows, columns]
+        keypoints = np.where((certain >= SEEN)[:, None], exact, told)
+        counted = certain[certain > COUNTED]
+        found.append(
+            Sighting(
+                probability * float(counted.mean() if len(counted) else 0.0),
+                STRIDE * np.concatenate([low[::-1], high[::-1]]).astype(np.float64),
+                STRIDE * keypoints[:, ::-1].astype(np.float64),
+                certain,
+            )
+        )
+    return sorted(found, key=lambda person: -person.score)
+
+
+def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """Intersection over union of two boxes x0, y0, x1, y1."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    common = float(np.prod(np.maximum(high - low, 0)))
+    areas = [float(np.prod(each[2:] - each[:2])) for each in (box, other)]
+    return common / max(sum(areas) - common, 1e-9)
+
+
+def sighted_limbs(sighting: Sighting, size: tuple[int, int]) -> Detection:
+    """Somebody of whom nobody knows an outline; of whom no limb is seen, the box is taken.
+
+    Args:
+        sighting: with their score.
+        size: (height, width) of the picture.
+    """
+    seen = (sighting.seen >= SEEN)[:, None]
+    mask = np.zeros(size, bool)
+    if seen.any():
+        points = np.where(seen, sighting.keypoints_px, np.nan)
+        mask = body_mask(points, EDGES, TRUNK, THICKNESS, size)
+    if not mask.any():
+        x0, y0, x1, y1 = np.rint(sighting.box_px).astype(int)
+        mask[min(y0, size[0] - 1) : y1 + 1, min(x0, size[1] - 1) : x1 + 1] = True
+    return mask_to_detection(sighting.score, mask)
+
+
+def with_bodies(people: list[Detection], sightings: list[Sighting]) -> list[Detection]:
+    """The same people, each with the body that was sighted where they are, if one was."""
+    fits = sorted(
+        (
+            (box_iou(person.box_px, sighting.box_px), number, which)
+            for number, person in enumerate(people)
+            for which, sighting in enumerate(sightings)
+        ),
+        reverse=True,
+    )
+    whose: dict[int, int] = {}
+    for fit, number, which in fits:
+        if fit >= SAME_BODY and number not in whose and which not in whose.values():
+            whose[number] = which
+    return [
+        person._replace(body_px=sightings[whose[number]].body_px) if number in whose else person
+        for number, person in enumerate(people)
+    ]

@@ -4,10 +4,12 @@ import torch
 
 from dimr.correspondence.confirm import PRESENT
 from dimr.correspondence.decode import SurfaceTable
+from dimr.correspondence.figure import SCORE as FIGURE_SCORE
+from dimr.correspondence.figure import SURE_SPREAD, Figure
 from dimr.correspondence.network import CorrespondenceMaps
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.sightings import Sighting
-from dimr.correspondence.stage1 import SIGHTED, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
+from dimr.correspondence.stage1 import ALL_SURE, SIGHTED, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import crop_picture
 from dimr.types import Crop, Detection, Iuv
@@ -258,6 +260,84 @@ class TestSightings:
         )
         self.sightings, self.answers = [point], [None]
         assert len(self.find(0.9)) == 1 and len(looks) == 1
+
+
+def tall_mask(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((70, 100), bool)
+    mask[:64, left:right] = True
+    return mask
+
+
+class TestFigure:
+    """Where nobody sure is found, whom the landmark network sees unmarked may be somebody else."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        asked = []
+
+        def find_figure(poser, picture, window):
+            asked.append(window.side_px)
+            return Figure(self.limbs, self.spread)
+
+        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: self.confirmed)
+        monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
+        self.limbs, self.spread, self.confirmed = tall_mask(60, 80), SURE_SPREAD / 2, None
+        return asked
+
+    @staticmethod
+    def find(*scores):
+        crowd = Crowd(scores)
+        crowd.poser = object()
+        return crowd.find_people(np.zeros((70, 100, 3), np.uint8))
+
+    def test_who_is_seen_for_certain_joins_others(self, asked):
+        second, first = self.find(0.9)
+        assert (first.score, second.score) == (UNCONFIRMED * 0.9, FIGURE_SCORE)
+        np.testing.assert_array_equal(second.mask, self.limbs)
+        assert asked == [140]
+
+    def test_where_somebody_sure_is_found_nobody_is_asked(self, asked):
+        self.confirmed = mask_to_detection(ALL_SURE, picture_mask(0, 22))
+        assert self.find(0.9) == [self.confirmed] and not asked
+
+    def test_who_is_not_seen_for_certain_joins_nobody(self, asked):
+        self.spread = 2 * SURE_SPREAD
+        assert len(self.find(0.9)) == 1 and len(asked) == 1
+
+    def test_who_is_small_may_be_a_part_of_something(self, asked):
+        self.limbs = picture_mask(60, 80)
+        assert len(self.find(0.9)) == 1 and len(asked) == 1
+
+    def test_limbs_at_the_same_place_change_nothing(self, asked):
+        self.limbs = tall_mask(2, 22)
+        self.confirmed = mask_to_detection(ALL_SURE - 0.1, tall_mask(0, 22))
+        assert self.find(0.9) == [self.confirmed] and len(asked) == 1
+
+    @pytest.mark.parametrize(("score", "known"), [(0.9, True), (0.5, False)])
+    def test_somebody_sure_may_show_but_a_part_of_themselves(self, score, known):
+        head = np.zeros((70, 100), bool)
+        head[:8, 62:70] = True
+        figure = Figure(tall_mask(60, 80), 0.0)
+        assert figure.is_sure and figure.is_other([mask_to_detection(score, head)]) != known
+
+    @pytest.mark.parametrize(("right", "known"), [(29, True), (60, False)])
+    def test_who_shares_enough_pixels_is_the_same(self, right, known):
+        figure = Figure(tall_mask(0, 20), 0.0)
+        assert figure.is_other([mask_to_detection(0.5, tall_mask(0, right))]) != known
+
+    def test_no_limbs_are_nobody(self):
+        nothing = Figure(np.zeros((70, 100), bool), 0.0)
+        assert not nothing.is_sure and not nothing.is_other([])
+
+    def test_a_part_of_them_is_nobody_else(self):
+        figure = Figure(picture_mask(60, 80), 0.0)
+        part = mask_to_detection(0.9, picture_mask(58, 65))
+        other = mask_to_detection(0.9, picture_mask(40, 70))
+        found = figure.among([part, other])
+        assert [each.box_px[0] for each in found] == [39.5, 59.5]
+
+    def test_nobody_stays_nobody(self, asked):
+        assert self.find() == [] and not asked
 
 
 def test_where_nobody_at_all_is_seen_the_surest_doubtful_one_counts_little(monkeypatch):

@@ -27,12 +27,14 @@ from dimr.correspondence.landmarks import (
     look,
     look_around,
     look_at_pose,
+    look_unmarked,
     narrow_pose,
     next_window,
     rotations,
     surroundings,
     weigh,
     widen,
+    window_after,
     window_around,
 )
 from dimr.correspondence.people import mask_to_detection
@@ -397,9 +399,9 @@ class TestSecondOpinion:
         assert torch.equal(one[0], other[0])
 
     @torch.no_grad()
-    def test_it_looks_where_the_body_was_seen(self):
+    def test_it_looks_where_the_body_was_seen_too(self):
         """By somebody else: lying, its head to the left."""
-        _, _, network, second = self.asked(0.1, 0.1)
+        alone, _, network, second = self.asked(0.1, 0.1)
         second.looked_at.clear()
         body = torch.tensor([[0.2, 0.1], [-0.2, 0.1]]).expand(2, 2, 2)
         image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -407,12 +409,44 @@ class TestSecondOpinion:
         look_at_pose(network, image, marker, body)
         again, half = Seer(), 0.4 * WINDOW_MARGIN
         axes = half * torch.tensor([[0.0, 1.0], [-1.0, 0.0]]).expand(2, 2, 2)
+        look(again, image, marker, *window_after(alone[..., :8]))
         look(again, image, marker, body[:, 0], axes)
-        torch.testing.assert_close(again.looked_at[0][0], second.looked_at[0][0])
+        for (window, _), (wanted, _) in zip(second.looked_at, again.looked_at, strict=True):
+            torch.testing.assert_close(window, wanted)
         # the same in coordinates of the crop in the middle of its surroundings
-        second.looked_at.clear()
         look_around(network, image, marker, AROUND * body)
-        torch.testing.assert_close(again.looked_at[0][0], second.looked_at[0][0])
+        torch.testing.assert_close(again.looked_at[1][0], second.looked_at[3][0])
+
+    @torch.no_grad()
+    @pytest.mark.parametrize("bright", [0, 1])
+    def test_the_surer_look_counts_for_each(self, bright):
+        """One of two pictures is bright where the body was seen; the other all over the rest."""
+        second = Choosy()
+        second.look_after = SecondOpinion.look_after.__get__(second)
+        body = torch.tensor([[0.5, 0.5], [0.5, 0.4]]).expand(2, 2, 2)
+        image = torch.zeros(2, 3, 64, 64)
+        image[1 - bright] = 1
+        image[:, :, 40:56, 40:56] = 1 - image[:, :, 40:56, 40:56]
+        first = look(
+            Seer(),
+            image,
+            nobody(32).expand(2, -1, -1, -1),
+            torch.zeros(2, 2),
+            torch.eye(2).expand(2, 2, 2),
+        )
+        found = second.look_after(first, image, nobody(32).expand(2, -1, -1, -1), body)
+        there = found.half < 0.2
+        assert there.tolist() == [bright == 0, bright == 1]
+
+    @torch.no_grad()
+    def test_who_is_not_marked_is_where_it_says(self):
+        _, _, network, _ = self.asked(0.2, 0.1)
+        places, spread = look_unmarked(network, torch.rand(2, 3, 64, 64))
+        network.second = None
+        alone, same = look_unmarked(network, torch.rand(2, 3, 64, 64))
+        assert (places[..., 0] < alone[..., 0]).all()
+        torch.testing.assert_close(spread, torch.full((2, 39), 0.2))
+        torch.testing.assert_close(same, spread)
 
     def test_a_body_in_one_point_is_a_window_still(self):
         middle, axes = window_around(torch.zeros(1, 2), torch.zeros(1, 2))

@@ -115,7 +115,7 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
     """The surest of each group of detections whose masks are much the same."""
     kept: list[Detection] = []
     for person in sorted(found, key=lambda detection: -detection.score):
-        if all(overlap(person.mask, other.mask) < SAME_PERSON for other in kept):
+        if is_new(person, kept):
             kept.append(person)
     return kept
 
@@ -123,3 +123,13 @@ def distinct_people(found: list[Detection]) -> list[Detection]:
 def overlap(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> float:
     """Intersection over the smaller of two masks: a part of somebody is not another person."""
     return float((mask & other).sum() / min(mask.sum(), other.sum()))
+
+
+def is_new(person: Detection, known: list[Detection]) -> bool:
+    """Whether somebody is none of those who are known."""
+    return all(overlap(person.mask, other.mask) < SAME_PERSON for other in known)
+
+
+def pixels_of(people: list[Detection]) -> Bool[np.ndarray, "H W"]:
+    """Of one or more people."""
+    return np.any([person.mask for person in people], axis=0)

@@ -59,7 +59,7 @@ TURNS_RAD = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 CERTAIN = 0.95
 """A crop is not turned where its first look is upright with this probability."""
 FOLLOWED = 2
-"""So many first looks, the most upright ones, are followed by others."""
+"""So many first looks, the most upright ones, are followed."""
 CLOSER_LOOKS = 2
 """At the body, one after the other, each where the one before saw it."""
 WINDOW_MARGIN = 1.25
@@ -72,8 +72,6 @@ POSE_VALUES = 10
 """Of each landmark; see `look_at_pose`."""
 USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
 """Before anything is learnt of it; and between which it is: in half windows and in metres."""
-
-
 TRUST = 0.5
 """Of the second opinion: what it expects to be off counts so much. That is learnt from drawn
 people, on whom it is worse than on photographs."""
@@ -129,9 +127,15 @@ class SecondOpinion(nn.Module):
         marker: Float[Tensor, "B 2 h w"],
         body: Float[Tensor, "B 2 2"] | None = None,
     ) -> Look:
-        """A look where somebody else saw the bodies; else where another one would be next."""
-        window = window_after(found.pose) if body is None else window_around(*body.unbind(1))
-        return look(self, image, marker, *window)
+        """The surer one of two looks: where another one would be next, and where somebody else saw
+        the bodies, if anybody did.
+        """
+        after = look(self, image, marker, *window_after(found.pose))
+        if body is None:
+            return after
+        there = look(self, image, marker, *window_around(*body.unbind(1)))
+        best, every = (there.upright > after.upright).long(), torch.arange(len(image))
+        return Look(*(torch.stack(each)[best, every] for each in zip(after, there, strict=True)))
 
 
 class LandmarkNet(nn.Module):
@@ -212,7 +216,7 @@ def look_at_pose(
         image: crops.
         marker: who is meant and who is not, at any resolution.
         body: where somebody else saw them: `HIPS` and `CIRCLE`, crop-normalised. There the second
-            opinion looks.
+            opinion looks, too.
 
     Returns:
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
@@ -241,6 +245,22 @@ def weigh(
         for values in (places, spread):
             found[..., values] = torch.lerp(other[..., values], pose[..., values], share)
     return found
+
+
+def look_unmarked(
+    network: LandmarkNet, image: Float[Tensor, "B 3 S S"]
+) -> tuple[Float[Tensor, "B 39 2"], Float[Tensor, "B 39"]]:
+    """Landmarks of the most prominent person, whoever that is, and how far off they may be.
+
+    The former are the second opinion's, where there is one, which knows photographs better; the
+    latter, in half windows, are the network's own, who better knows whether anybody is there.
+    """
+    nobody = image.new_zeros(len(image), MARKER_CHANNELS, 2 * MARK_SIZE, 2 * MARK_SIZE)
+    found = find_pose(network, image, nobody)
+    spread = network.spread.of(found)[..., 0] / found.half[:, None]
+    if network.second is not None:
+        found = network.second.look_after(found, image, nobody)
+    return found.pose[..., :2], spread
 
 
 def surroundings(crop: Crop) -> Crop:

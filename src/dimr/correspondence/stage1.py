@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,10 +15,12 @@ from dimr.correspondence.confirm import (
     SAME_PERSON,
     confirm,
     distinct_people,
-    overlap,
+    is_new,
+    pixels_of,
     upright_window,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
 from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
 from dimr.correspondence.network import (
@@ -54,13 +57,17 @@ CROP_MARGIN = 1.25
 """Side of somebody's crop as a multiple of the longer side of what is seen of them."""
 SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
-UNCONFIRMED = 0.6
+UNCONFIRMED = 0.45
 """What the score of such a person is worth, compared with that of a confirmed one."""
 SIGHTED = 0.2
 """Presence from which somebody who was sighted is there."""
+ALL_SURE = 0.5
+"""Score from which whoever is found needs no look for others with nobody marked."""
+ROOM = 1.4
+"""Side of the window of that look, in sides of the picture."""
 MARK_TRUST = 0.45
 """Weight of the mark in the second pass's mask."""
-UNEXPLAINED = 0.4
+UNEXPLAINED = 0.3
 """Score of somebody who is known only as pixels that nobody else explains."""
 LEAST_SHARE = 0.15
 """Of the largest person's pixels: fewer that nobody explains are nobody."""
@@ -189,19 +196,23 @@ class Stage1:
         sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
         found = self._follow_up(picture, sightings)
         for person in distinct_people(candidates):
-            if not _is_new(person, found):
+            if not is_new(person, found):
                 continue
-            window = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
-            known = _pixels_of(found) & ~person.mask if found else None
-            again = confirm(self.confirmer, picture, window, known)
-            if again is not None and _is_new(again, found):
+            near = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
+            known = pixels_of(found) & ~person.mask if found else None
+            again = confirm(self.confirmer, picture, near, known)
+            if again is not None and is_new(again, found):
                 found.append(again)
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
-        doubtful = [sighted_limbs(each, everyone.shape) for each in sightings[:1]] or candidates[
-            :1
-        ]
-        found = found or [each._replace(score=UNCONFIRMED * each.score) for each in doubtful]
+        if not found:
+            doubtful = [sighted_limbs(each, everyone.shape) for each in sightings] + candidates
+            found = [each._replace(score=UNCONFIRMED * each.score) for each in doubtful[:1]]
+        if found and self.poser is not None and all(each.score < ALL_SURE for each in found):
+            room = replace(window, side_px=ROOM * window.side_px, size=LANDMARK_SIZE)
+            figure = find_figure(self.poser, picture, room)
+            if figure.is_sure and figure.is_other(found):
+                found = figure.among(found)
         people = self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
         return with_bodies(people, sightings)
 
@@ -216,10 +227,10 @@ class Stage1:
             if window is None:
                 continue
             person = confirm(self.confirmer, picture, window, least=SIGHTED)
-            if person is not None and not _is_new(person, found):
-                known = _pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
+            if person is not None and not is_new(person, found):
+                known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
                 person = confirm(self.confirmer, picture, window, known, SIGHTED)
-            if person is not None and _is_new(person, found):
+            if person is not None and is_new(person, found):
                 found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
         return found
 
@@ -381,20 +392,8 @@ class Stage1:
         return embedding_to_iuv(person, part, position_m, self.table)
 
 
-def _pixels_of(people: list[Detection]) -> Bool[np.ndarray, "H W"]:
-    return np.any([person.mask for person in people], axis=0)
-
-
-def _is_new(person: Detection, people: list[Detection]) -> bool:
-    return all(overlap(person.mask, other.mask) < SAME_PERSON for other in people)
-
-
 def _answer(maps: CorrespondenceMaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of one crop: probabilities of the person and of the parts, positions given the part."""
-    person, part = maps.person[0].sigmoid(), maps.part[0].softmax(0)
-    position_m = maps.position_m[0]
-    return (
-        person.float().cpu().numpy(),
-        part.float().cpu().numpy(),
-        position_m.float().cpu().numpy(),
-    )
+    values = maps.person[0].sigmoid(), maps.part[0].softmax(0), maps.position_m[0]
+    person, part, position_m = (each.float().cpu().numpy() for each in values)
+    return person, part, position_m

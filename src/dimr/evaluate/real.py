@@ -27,9 +27,10 @@ from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
 from dimr.evaluate.protocols import METRICS_3D, body_errors
 from dimr.evaluate.protocols import Protocol as Benchmark
-from dimr.evaluate.synthetic import box_iou, detection_at, mask_iou
+from dimr.evaluate.synthetic import detection_at, mask_iou
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
+    box_iou,
     crop_matrix,
     crop_picture,
     crop_to_full,

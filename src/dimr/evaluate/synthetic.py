@@ -18,7 +18,7 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, posed_errors
-from dimr.image.crop import crop_picture, picture_to_tensor
+from dimr.image.crop import box_iou, crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
 from dimr.types import Crop, Detection, Iuv, Person, Regression
@@ -57,14 +57,6 @@ def mask_iou(mask: Bool[np.ndarray, "h w"], target: Bool[np.ndarray, "h w"]) -> 
     """Intersection over union; 1 if both are empty."""
     union = (mask | target).sum()
     return float((mask & target).sum() / union) if union else 1.0
-
-
-def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
-    """Intersection over union of x0, y0, x1, y1."""
-    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    both = np.prod(np.maximum(high - low, 0))
-    union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
-    return float(both / union) if union > 0 else 0.0
 
 
 Found = TypeVar("Found", Detection, Person)

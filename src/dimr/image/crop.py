@@ -114,3 +114,11 @@ def mask_box_px(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "4"]:
     if len(rows) == 0:
         raise ValueError("mask: got no pixels, want at least one")
     return np.array([cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5], np.float32)
+
+
+def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """Intersection over union of x0, y0, x1, y1."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    both = np.prod(np.maximum(high - low, 0))
+    union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
+    return float(both / union) if union > 0 else 0.0

@@ -8,37 +8,41 @@ from skimage.data import astronaut
 
 from dimr.body.camera import full_to_norm
 from dimr.body.model import BodyModel
+from dimr.correspondence import landmarks
 from dimr.correspondence.landmarks import (
     AROUND,
     CLOSER_LOOKS,
     FOLLOWED,
-    HALF_SIDE,
     LARGEST_SPREAD,
     LEAST_SPREAD,
-    MARK_SIZE,
     POSE_VALUES,
+    SECOND_LOOKS,
     USUAL_SPREAD,
-    WINDOW_MARGIN,
     LandmarkNet,
-    Look,
     SecondOpinion,
     Spread,
     find_pose,
-    look,
     look_around,
     look_at_pose,
     look_unmarked,
     narrow_pose,
-    next_window,
-    rotations,
     surroundings,
     weigh,
     widen,
+)
+from dimr.correspondence.looks import (
+    HALF_SIDE,
+    MARK_SIZE,
+    WINDOW_MARGIN,
+    Look,
+    look,
+    next_window,
+    rotations,
     window_after,
     window_around,
 )
 from dimr.correspondence.people import mask_to_detection
-from dimr.encoder.blazepose import CIRCLE, HIPS, BlazePose
+from dimr.encoder.blazepose import CIRCLE, BlazePose
 from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
 from dimr.surface.atlas import load_atlas
 from dimr.train.weights import load_stages
@@ -343,7 +347,7 @@ class TestSpread:
 class Elsewhere(Seer):
     """Sees everything at the left edge, two metres to the right."""
 
-    look_after = SecondOpinion.look_after
+    look_after, _follow = SecondOpinion.look_after, SecondOpinion._follow
 
     def forward(self, window, mark):
         places, world, upright, summary = super().forward(window, mark)
@@ -364,15 +368,25 @@ class TestSecondOpinion:
         return alone, look_at_pose(network, image, marker), network, second
 
     @torch.no_grad()
-    def test_it_looks_once_where_another_look_would_be_next(self):
+    def test_it_looks_where_another_look_would_be_next_and_follows(self):
         alone, _, _, second = self.asked(0.1, 0.1)
-        (window, _), *more = second.looked_at
-        assert not more and len(window) == 2
-        middle, axes = next_window(alone[:, HIPS, :2], alone[:, CIRCLE, :2])
         image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-        again = Seer()
-        look(again, image, torch.zeros(2, 2, 32, 32), middle, axes)
-        torch.testing.assert_close(again.looked_at[0][0], window)
+        again, window = Elsewhere(), window_after(alone[..., :8])
+        for _ in range(SECOND_LOOKS):
+            window = window_after(look(again, image, torch.zeros(2, 2, 32, 32), *window).pose)
+        assert len(second.looked_at) == SECOND_LOOKS
+        for (seen, _), (wanted, _) in zip(second.looked_at, again.looked_at, strict=True):
+            torch.testing.assert_close(seen, wanted)
+
+    @torch.no_grad()
+    def test_it_need_not_be_asked(self):
+        alone, _, network, second = self.asked(0.1, 0.1)
+        second.looked_at.clear()
+        image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(
+            look_at_pose(network, image, torch.zeros(2, 2, 32, 32), second=False), alone
+        )
+        assert not second.looked_at
 
     @torch.no_grad()
     @pytest.mark.parametrize(("spread", "second"), [(0.1, 0.001), (0.001, 0.1)])
@@ -387,8 +401,9 @@ class TestSecondOpinion:
         pose[..., 8], pose[..., 9] = 0.2, 0.1
         other[..., 8], other[..., 9] = 0.1, 0.3
         found = weigh(pose, other)[0, 7]
-        # inverse squares: 25 and 100 in the crop, 100 and 11.1 in metres
-        wanted = [0.8, 0.8, 0.8, 0.0, 0.0, 0.1, 0.1, 0.1, 0.12, 0.12]
+        # inverse fourth powers, 1 to 16, in the crop; inverse squares, 9 to 1, in metres
+        near = 16 / 17
+        wanted = [near, near, near, 0.0, 0.0, 0.1, 0.1, 0.1, 0.2 - 0.1 * near, 0.12]
         torch.testing.assert_close(found, torch.tensor(wanted))
 
     def test_the_original_heeds_no_mark_and_never_learns(self):
@@ -407,22 +422,26 @@ class TestSecondOpinion:
         image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
         marker = torch.zeros(2, 2, 32, 32)
         look_at_pose(network, image, marker, body)
-        again, half = Seer(), 0.4 * WINDOW_MARGIN
+        again, half = Elsewhere(), 0.4 * WINDOW_MARGIN
         axes = half * torch.tensor([[0.0, 1.0], [-1.0, 0.0]]).expand(2, 2, 2)
-        look(again, image, marker, *window_after(alone[..., :8]))
-        look(again, image, marker, body[:, 0], axes)
+        for start in (window_after(alone[..., :8]), (body[:, 0], axes)):
+            again._follow(image, marker, *start)
         for (window, _), (wanted, _) in zip(second.looked_at, again.looked_at, strict=True):
             torch.testing.assert_close(window, wanted)
         # the same in coordinates of the crop in the middle of its surroundings
         look_around(network, image, marker, AROUND * body)
-        torch.testing.assert_close(again.looked_at[1][0], second.looked_at[3][0])
+        torch.testing.assert_close(
+            again.looked_at[SECOND_LOOKS][0], second.looked_at[3 * SECOND_LOOKS][0]
+        )
 
     @torch.no_grad()
     @pytest.mark.parametrize("bright", [0, 1])
-    def test_the_surer_look_counts_for_each(self, bright):
+    def test_the_surer_look_counts_for_each(self, bright, monkeypatch):
         """One of two pictures is bright where the body was seen; the other all over the rest."""
+        monkeypatch.setattr(landmarks, "SECOND_LOOKS", 1)
         second = Choosy()
         second.look_after = SecondOpinion.look_after.__get__(second)
+        second._follow = SecondOpinion._follow.__get__(second)
         body = torch.tensor([[0.5, 0.5], [0.5, 0.4]]).expand(2, 2, 2)
         image = torch.zeros(2, 3, 64, 64)
         image[1 - bright] = 1

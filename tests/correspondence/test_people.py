@@ -4,6 +4,7 @@ import pytest
 from dimr.correspondence.people import (
     centre_peaks,
     group_pixels,
+    hidden_piece,
     mark_others,
     mask_to_detection,
     unexplained_piece,
@@ -111,3 +112,15 @@ class TestUnexplainedPiece:
 
     def test_nobody_known_explains_nothing(self):
         assert unexplained_piece(block(10, 60), block(0, 0), 1.0, 1) is None
+
+
+class TestHiddenPiece:
+    def test_it_is_large_beside_those_who_are_known(self):
+        known = [mask_to_detection(1.0, block(10, 30)), mask_to_detection(0.4, block(90, 94))]
+        claimed = block(10, 30) | block(90, 94)
+        # a seventh of the 400 pixels of the larger one: three columns beside the rim of one
+        assert hidden_piece(known, block(10, 33), claimed) is None
+        assert hidden_piece(known, block(10, 35), claimed) is not None
+
+    def test_nobody_known_hides_nobody(self):
+        assert hidden_piece([], block(10, 60), np.zeros((60, 100), bool)) is None

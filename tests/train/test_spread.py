@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from dimr.correspondence.landmarks import LandmarkNet, Look, SecondOpinion
+from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion
+from dimr.correspondence.looks import Look
 from dimr.encoder.blazepose import HIPS
 from dimr.train.spread import gaps_of, learn_spread
 

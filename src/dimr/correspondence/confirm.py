@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from dimr.correspondence.landmarks import WINDOW_MARGIN
+from dimr.correspondence.looks import WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE, BlazePose, BlazePoseOutput
 from dimr.image.crop import (

@@ -26,19 +26,16 @@ of its landmarks counts by how far off it may be.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimr.correspondence.looks import MARK_SIZE, Look, look, rotations, window_after, window_around
 from dimr.correspondence.network import MARKER_CHANNELS
 from dimr.encoder.blazepose import (
-    CIRCLE,
-    HIPS,
     LANDMARK_CHANNELS,
-    LANDMARK_SIZE,
     NUM_LANDMARKS,
     BlazePose,
     BlazePoseEncoder,
@@ -50,7 +47,6 @@ from dimr.types import Crop
 
 MARKED_LEVEL = 1
 """The stage of the encoder (stride 8) after which the mark enters."""
-MARK_SIZE = LANDMARK_SIZE // 8
 MARK_WIDTH = 32
 AROUND = 1.5
 """Side of what is looked at as a multiple of the crop's."""
@@ -62,32 +58,18 @@ FOLLOWED = 2
 """So many first looks, the most upright ones, are followed."""
 CLOSER_LOOKS = 2
 """At the body, one after the other, each where the one before saw it."""
-WINDOW_MARGIN = 1.25
-"""Half the side of the next window as a multiple of that circle's radius."""
-HALF_SIDE = (0.25, 1.2)
-"""Between which that is, crop-normalised: the crop says nothing of what is outside of it."""
-LEAST_HALF = 1e-3
-"""Below which nothing is a window."""
 POSE_VALUES = 10
 """Of each landmark; see `look_at_pose`."""
 USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
 """Before anything is learnt of it; and between which it is: in half windows and in metres."""
-TRUST = 0.5
-"""Of the second opinion: what it expects to be off counts so much. That is learnt from drawn
-people, on whom it is worse than on photographs."""
-
-
-class Look(NamedTuple):
-    """What the network says of some windows."""
-
-    pose: Float[Tensor, "B 39 8"]
-    """As `look_at_pose`, but for the spread."""
-    upright: Float[Tensor, "B"]
-    """How probably the windows are turned as the bodies are."""
-    half: Float[Tensor, "B"]
-    """Half the windows' sides, crop-normalised."""
-    summary: Float[Tensor, "B 288 2 2"]
-    """The features that all this was read from."""
+SECOND_LOOKS = 3
+"""Of the second opinion, one after the other as above."""
+TRUST = 0.25
+"""Of the second opinion: what it expects to be off in the picture counts so much. That is learnt
+from drawn people, on whom it is worse than on photographs."""
+SHARPNESS, SHARPNESS_M = 4, 2
+"""Powers of what either expects to be off by which two opinions are weighed. Of two places in a
+picture that are far apart one is wrong, and so is what lies between them."""
 
 
 class Spread(nn.Linear):
@@ -127,15 +109,21 @@ class SecondOpinion(nn.Module):
         marker: Float[Tensor, "B 2 h w"],
         body: Float[Tensor, "B 2 2"] | None = None,
     ) -> Look:
-        """The surer one of two looks: where another one would be next, and where somebody else saw
-        the bodies, if anybody did.
+        """The last of some looks from where another one would be next, or of as many from where
+        somebody else saw the bodies, if anybody did: the surer one.
         """
-        after = look(self, image, marker, *window_after(found.pose))
+        after = self._follow(image, marker, *window_after(found.pose))
         if body is None:
             return after
-        there = look(self, image, marker, *window_around(*body.unbind(1)))
+        there = self._follow(image, marker, *window_around(*body.unbind(1)))
         best, every = (there.upright > after.upright).long(), torch.arange(len(image))
         return Look(*(torch.stack(each)[best, every] for each in zip(after, there, strict=True)))
+
+    def _follow(self, image: Tensor, marker: Tensor, middle: Tensor, axes: Tensor) -> Look:
+        for _ in range(SECOND_LOOKS):
+            found = look(self, image, marker, middle, axes)
+            middle, axes = window_after(found.pose)
+        return found
 
 
 class LandmarkNet(nn.Module):
@@ -208,6 +196,7 @@ def look_at_pose(
     image: Float[Tensor, "B 3 S S"],
     marker: Float[Tensor, "B 2 h w"],
     body: Float[Tensor, "B 2 2"] | None = None,
+    second: bool = True,
 ) -> Float[Tensor, "B 39 10"]:
     """Landmarks of the marked person of each crop.
 
@@ -217,6 +206,7 @@ def look_at_pose(
         marker: who is meant and who is not, at any resolution.
         body: where somebody else saw them: `HIPS` and `CIRCLE`, crop-normalised. There the second
             opinion looks, too.
+        second: whether that is asked, if there is one.
 
     Returns:
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
@@ -224,24 +214,26 @@ def look_at_pose(
     """
     found = find_pose(network, image, marker)
     pose = torch.cat([found.pose, network.spread.of(found)], dim=-1)
-    if network.second is None:
+    if network.second is None or not second:
         return pose
     other = network.second.look_after(found, image, marker, body)
-    spread = TRUST * network.second.spread.of(other)
+    spread = network.second.spread.of(other) * pose.new_tensor([TRUST, 1.0])
     return weigh(pose, torch.cat([other.pose, spread], dim=-1))
 
 
 def weigh(
     pose: Float[Tensor, "B 39 10"], other: Float[Tensor, "B 39 10"]
 ) -> Float[Tensor, "B 39 10"]:
-    """Means of two opinions, weighed by the inverse squares of how far off each may be.
+    """Means of two opinions, weighed by inverse powers of how far off each may be.
 
     Probabilities are those of the first, which knows who is meant.
     """
     found = pose.clone()
-    for places, spread in ((slice(0, 3), slice(8, 9)), (slice(5, 8), slice(9, 10))):
-        precision, precision_other = pose[..., spread] ** -2, other[..., spread] ** -2
-        share = precision / (precision + precision_other)
+    for places, spread, power in (
+        (slice(0, 3), slice(8, 9), SHARPNESS),
+        (slice(5, 8), slice(9, 10), SHARPNESS_M),
+    ):
+        share = 1 / (1 + (pose[..., spread] / other[..., spread]) ** power)
         for values in (places, spread):
             found[..., values] = torch.lerp(other[..., values], pose[..., values], share)
     return found
@@ -273,10 +265,11 @@ def look_around(
     image: Float[Tensor, "B 3 W W"],
     marker: Float[Tensor, "B 2 h w"],
     body: Float[Tensor, "B 2 2"] | None = None,
+    second: bool = True,
 ) -> Float[Tensor, "B 39 10"]:
     """`look_at_pose` for surroundings, in coordinates of the crops in their middle."""
     body = None if body is None else body / AROUND
-    return narrow_pose(look_at_pose(network, image, marker, body))
+    return narrow_pose(look_at_pose(network, image, marker, body, second))
 
 
 def narrow_pose(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 10"]:
@@ -327,71 +320,3 @@ def _search(
     best = torch.stack(sure).argmax(0)
     chosen = (torch.stack(values)[best, every] for values in zip(*found, strict=True))
     return Look(*chosen), torch.stack(firsts)[best, every]
-
-
-def window_after(
-    pose: Float[Tensor, "B 39 8"],
-) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
-    """Where the next look goes after one."""
-    return next_window(pose[:, HIPS, :2], pose[:, CIRCLE, :2])
-
-
-def next_window(
-    hips: Float[Tensor, "B 2"], circle: Float[Tensor, "B 2"]
-) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
-    """Middle and axes of the upright window around a body, no larger than its crop."""
-    _, axes = window_around(hips, circle)
-    size = axes[:, :, 0].norm(dim=1)
-    half = size.clamp(*HALF_SIDE)
-    room = (HALF_SIDE[1] - half)[:, None]
-    return hips.clamp(-room, room), (half / size)[:, None, None] * axes
-
-
-def window_around(
-    hips: Float[Tensor, "B 2"], circle: Float[Tensor, "B 2"]
-) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 2 2"]]:
-    """Middle and axes of the upright window around a body."""
-    upwards = circle - hips
-    half = (WINDOW_MARGIN * upwards.norm(dim=1)).clamp(min=LEAST_HALF)
-    angle_rad = torch.atan2(upwards[:, 0], -upwards[:, 1])
-    return hips, half[:, None, None] * rotations(angle_rad)
-
-
-def rotations(angle_rad: Float[Tensor, "B"]) -> Float[Tensor, "B 2 2"]:
-    """Axes of windows that are turned by angles."""
-    cos, sin = angle_rad.cos(), angle_rad.sin()
-    return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
-
-
-def look(
-    network: nn.Module,
-    image: Float[Tensor, "B 3 S S"],
-    marker: Float[Tensor, "B 2 h w"],
-    middle: Float[Tensor, "B 2"],
-    axes: Float[Tensor, "B 2 2"],
-) -> Look:
-    """One look at the windows `middle + axes @ [-1, 1]^2`, black outside of the crops."""
-    affine = torch.cat([axes, middle[..., None]], dim=2)
-
-    def window(picture: Tensor, side: int) -> Tensor:
-        size = [len(picture), picture.shape[1], side, side]
-        grid = functional.affine_grid(affine, size, align_corners=False).to(picture.dtype)
-        return functional.grid_sample(picture, grid, align_corners=False)
-
-    mark = functional.avg_pool2d(window(marker, 2 * MARK_SIZE), 2)
-    landmarks_px, world_m, upright, summary = network(window(image, LANDMARK_SIZE), mark)
-    place = landmarks_px[..., :3] * (2 / LANDMARK_SIZE)
-    place = place - place.new_tensor([1.0, 1.0, 0.0])
-    half = axes[:, :, 0].norm(dim=1)
-    size = half[:, None, None]
-    pose = torch.cat(
-        [
-            middle[:, None] + place[..., :2] @ axes.mT,
-            place[..., 2:] * size,
-            landmarks_px[..., 3:].sigmoid(),
-            world_m[..., :2] @ (axes / size).mT,
-            world_m[..., 2:],
-        ],
-        dim=-1,
-    )
-    return Look(pose, upright, half, summary)

@@ -11,6 +11,10 @@ MIN_CENTRE = 0.15
 """Centre probability below which a peak is no person."""
 MIN_PIXELS = 12
 """Fewer visible pixels than this (at the maps' resolution) are no person."""
+LEAST_SHARE = 0.15
+"""Of the largest person's pixels: fewer that nobody explains are nobody."""
+NEAR_SHARE = 0.01
+"""Of the picture's longer side: a rim of this width around a person needs no explanation."""
 
 
 def centre_peaks(centre: Float[np.ndarray, "h w"], num_max: int = 32) -> np.ndarray:
@@ -59,6 +63,15 @@ def group_pixels(
         mask = largest_pieces(mask)
         people.append((float(np.sqrt(centre[row, col] * person[mask].mean())), mask))
     return sorted(people, key=lambda found: -found[0])
+
+
+def hidden_piece(
+    known: list[Detection], everyone: Bool[np.ndarray, "H W"], claimed: Bool[np.ndarray, "H W"]
+) -> Bool[np.ndarray, "H W"] | None:
+    """`unexplained_piece` next to known people, large enough to be somebody."""
+    largest = max((float(person.mask.sum()) for person in known), default=0.0)
+    reach = max(1, round(NEAR_SHARE * max(everyone.shape)))
+    return unexplained_piece(everyone, claimed, max(1.0, LEAST_SHARE * largest), reach)
 
 
 def unexplained_piece(

@@ -31,10 +31,10 @@ from dimr.correspondence.network import (
 )
 from dimr.correspondence.people import (
     group_pixels,
+    hidden_piece,
     largest_pieces,
     mark_others,
     mask_to_detection,
-    unexplained_piece,
 )
 from dimr.correspondence.sightings import Sighting, find_sightings, sighted_limbs, with_bodies
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
@@ -69,10 +69,6 @@ MARK_TRUST = 0.45
 """Weight of the mark in the second pass's mask."""
 UNEXPLAINED = 0.3
 """Score of somebody who is known only as pixels that nobody else explains."""
-LEAST_SHARE = 0.15
-"""Of the largest person's pixels: fewer that nobody explains are nobody."""
-NEAR_SHARE = 0.01
-"""Of the picture's longer side: a rim of this width around a person needs no explanation."""
 MOST_HIDDEN = 3
 """So many people at most are sought behind others."""
 
@@ -129,9 +125,13 @@ class Stage1:
 
     @torch.inference_mode()
     def see(
-        self, picture: UInt8[np.ndarray, "H W 3"], detection: Detection, crop: Crop
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        detection: Detection,
+        crop: Crop,
+        second: bool = True,
     ) -> CropFeatures:
-        """What is seen of somebody: the pass that both stages share."""
+        """What is seen of somebody: the pass that both stages share; `second` as `features`."""
         around = surroundings(crop)
         view, wider = (
             (picture_to_tensor(crop_picture(picture, each)), self.marker(detection, each))
@@ -141,13 +141,14 @@ class Stage1:
         if detection.body_px is not None:
             norm = crop_to_norm(full_to_crop(crop, detection.body_px), crop.size)
             body = torch.from_numpy(norm)[None].float()
-        return self.features(view, wider, body)
+        return self.features(view, wider, body, second)
 
     def features(
         self,
         crop: tuple[Tensor, Tensor],
         around: tuple[Tensor, Tensor] | None = None,
         body: Float[Tensor, "B 2 2"] | None = None,
+        second: bool = True,
     ) -> CropFeatures:
         """What is seen on crops.
 
@@ -155,13 +156,15 @@ class Stage1:
             crop: pictures (B, 3, S, S) and marks (B, 2, h, w).
             around: the same of their `surroundings`; None where nobody knows them.
             body: where the people were seen, as `look_at_pose`; None where they were not.
+            second: whether the landmark network's second opinion is asked.
         """
         image, marker = (each.to(self.device) for each in crop)
         around = around or (widen(image), widen(marker))
         pose = None
         if self.poser is not None:
             body = None if body is None else body.to(self.device)
-            pose = look_around(self.poser, *(each.to(self.device) for each in around), body=body)
+            image_around, marker_around = (each.to(self.device) for each in around)
+            pose = look_around(self.poser, image_around, marker_around, body, second)
         pyramid = self.network.encoder.features(image)
         shared = self.encoder is self.network.encoder
         maps = pyramid.maps if shared else self.encoder(image)
@@ -245,11 +248,8 @@ class Stage1:
         One after the other, best first, gets what the second pass makes of the pixels that are
         left; whatever piece of `everyone` nobody explains then is somebody, too.
         """
-        reach = max(1, round(NEAR_SHARE * max(everyone.shape)))
         alone = len(found) == 1
-        if not found or (
-            alone and self._hidden_piece(found, everyone, found[0].mask, reach) is None
-        ):
+        if not found or (alone and hidden_piece(found, everyone, found[0].mask) is None):
             return found
         claimed, divided = np.zeros_like(everyone), []
         for person in mark_others(found):
@@ -262,7 +262,7 @@ class Stage1:
                 divided.append(mask_to_detection(person.score, largest_pieces(mask)))
                 claimed |= divided[-1].mask
         for _ in range(MOST_HIDDEN):
-            piece = self._hidden_piece(divided, everyone, claimed, reach)
+            piece = hidden_piece(divided, everyone, claimed)
             if piece is None:
                 break
             mask = self._outline(picture, piece, claimed) & ~claimed
@@ -270,16 +270,6 @@ class Stage1:
             divided.append(mask_to_detection(UNEXPLAINED, mask))
             claimed = claimed | mask | piece
         return mark_others(divided)
-
-    def _hidden_piece(
-        self,
-        known: list[Detection],
-        everyone: Bool[np.ndarray, "H W"],
-        claimed: Bool[np.ndarray, "H W"],
-        reach: int,
-    ) -> Bool[np.ndarray, "H W"] | None:
-        largest = max((person.mask.sum() for person in known), default=0)
-        return unexplained_piece(everyone, claimed, max(1.0, LEAST_SHARE * float(largest)), reach)
 
     def _outline(
         self,
@@ -290,7 +280,7 @@ class Stage1:
         """What the second pass makes of a mark, in pixels of the picture."""
         detection = mask_to_detection(1.0, mask)._replace(others=others)
         crop = self.refine_crop(detection)
-        features = self.see(picture, detection, crop)
+        features = self.see(picture, detection, crop, second=False)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
         return uncrop_picture(person, crop, (picture.shape[1], picture.shape[0])) > 0.5
 

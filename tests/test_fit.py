@@ -148,6 +148,15 @@ class TestIuv:
         broken = known.wrong._replace(camera=torch.full((1, 3), torch.nan))
         assert fit_to_iuv(broken, known.iuv, open_body, open_atlas) is broken
 
+    def test_steps_that_lead_nowhere_are_not_taken(
+        self, known, open_body, open_atlas, monkeypatch
+    ):
+        def far(state: geometry.State, *_) -> geometry.State:
+            return state._replace(shift_norm=state.shift_norm + torch.inf)
+
+        monkeypatch.setattr(solve, "advance", far)
+        assert fit_to_iuv(known.wrong, known.iuv, open_body, open_atlas) is known.wrong
+
 
 class TestKeypoints:
     @pytest.mark.parametrize("name", ["smpl24", "lsp14"])

@@ -55,8 +55,8 @@ def fit_to_iuv(
     """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
 
     Runs on the CPU, deterministic; the result is on the regression's device. Pose correctives
-    stay those of stage 2's pose. Without a pixel, a keypoint or a landmark that counts, the answer
-    comes back as it is.
+    stay those of stage 2's pose. Without a pixel, a keypoint or a landmark that counts, or where
+    steps lead nowhere, the answer comes back as it is.
 
     Args:
         regression: of one crop (B = 1); theta, beta and the weak-perspective camera of the crop.
@@ -117,6 +117,8 @@ def fit_to_iuv(
         state.betas,
         torch.cat([camera[:1] * state.zoom.exp(), state.shift_norm]),
     )
+    if not all(each.isfinite().all() for each in fitted):
+        return regression
     rotmats, betas, camera = (each[None].to(regression.rotmats.device) for each in fitted)
     return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
 

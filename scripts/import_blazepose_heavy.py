@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from import_blazepose import (
+    GOLDEN_STEP,
     TOLERANCE,
     comparison_pictures,
     enlarge,
@@ -30,12 +31,12 @@ from import_blazepose import (
 )
 from safetensors.torch import save_file
 
-from dimr.encoder.blazepose_heavy import HEAVY, REFINED, WEIGHTS, BlazePoseHeavy
+from dimr.encoder.blazepose_heavy import HEAVY, MASK_WEIGHTS, REFINED, WEIGHTS, BlazePoseHeavy
 
 PACKAGE = "@mediapipe/pose@0.5.1675469404"
 MODEL_IN_PACKAGE = "package/pose_landmark_heavy.tflite"
-ELSEWHERE = ("mask.", "heatmaps")
-"""Branches that nobody needs here."""
+ELSEWHERE = ("heatmaps",)
+"""A branch that nobody needs here."""
 
 
 def fetch(package: str, folder: Path) -> Path:
@@ -90,12 +91,14 @@ def names_in_graph_order() -> Iterator[str]:
     yield from ("branch.landmarks", "branch.world_landmarks", "branch.presence")
 
 
-def in_files(weights: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-    """About as much for each of `WEIGHTS`, in order."""
-    files: list[dict[str, torch.Tensor]] = [{} for _ in WEIGHTS]
-    whole, done = sum(values.numel() for values in weights.values()), 0
-    for name, values in weights.items():
-        files[len(WEIGHTS) * done // whole][name] = values
+def in_files(weights: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """The mask's in its own file, about as much of the others for each of `WEIGHTS`, in order."""
+    files: dict[str, dict[str, torch.Tensor]] = {name: {} for name in (*WEIGHTS, MASK_WEIGHTS)}
+    others = {name: each for name, each in weights.items() if not name.startswith("mask.")}
+    files[MASK_WEIGHTS] = {name: weights[name] for name in weights.keys() - others.keys()}
+    whole, done = sum(values.numel() for values in others.values()), 0
+    for name, values in others.items():
+        files[WEIGHTS[len(WEIGHTS) * done // whole]][name] = values
         done += values.numel()
     return files
 
@@ -108,7 +111,12 @@ def largest_difference(model_bytes: bytes, network: BlazePoseHeavy) -> float:
         image = enlarge(picture)
         original = run_original(model_bytes, image)
         landmarks_px, world_m, _, _ = network(image)
-        ours = {"landmarks_px": landmarks_px, "world_landmarks_m": world_m}
+        mask_logits, _ = network.outline(image)
+        ours = {
+            "landmarks_px": landmarks_px,
+            "world_landmarks_m": world_m,
+            "mask_logits": mask_logits,
+        }
         found += [relative_difference(ours[name].numpy(), original[name]) for name in ours]
     return max(found)
 
@@ -118,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--package", type=Path, help=f"{PACKAGE} (default: npm downloads it)")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
-    parser.add_argument("--golden", type=Path, help="also write a picture's landmarks here")
+    parser.add_argument("--golden", type=Path, help="also write a picture's outputs here")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +141,7 @@ def main() -> int:
         print(f"refused: it is above {TOLERANCE:g}, nothing written")
         return 1
     source = {"source": f"{PACKAGE}, {MODEL_IN_PACKAGE}"}
-    for file, part in zip(WEIGHTS, in_files(weights), strict=True):
+    for file, part in in_files(weights).items():
         save_file(part, arguments.output / file, metadata=source)
         size = (arguments.output / file).stat().st_size
         print(f"wrote {arguments.output / file} ({size / 1e6:.2f} MB)")
@@ -141,6 +149,7 @@ def main() -> int:
         picture = golden_picture()
         original = run_original(model_bytes, enlarge(picture))
         outputs = {name: original[name] for name in ("landmarks_px", "world_landmarks_m")}
+        outputs["mask_logits"] = original["mask_logits"][..., ::GOLDEN_STEP, ::GOLDEN_STEP]
         np.savez_compressed(arguments.golden, picture=picture, **outputs)
         print(f"wrote {arguments.golden}")
     return 0

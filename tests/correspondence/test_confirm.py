@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut, coffee
+from torch import nn
 
 from dimr.correspondence.confirm import (
     CIRCLE,
@@ -13,6 +14,7 @@ from dimr.correspondence.confirm import (
 )
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.blazepose import BlazePose
+from dimr.encoder.blazepose_heavy import BlazePoseHeavy
 from dimr.image.crop import full_to_crop
 from dimr.types import Crop
 
@@ -102,3 +104,28 @@ def test_people_seen_twice_are_kept_once():
         for score, mask in zip((0.6, 0.9, 0.7), masks[[1, 0, 2]], strict=True)
     )
     assert distinct_people([part, other, whole]) == [whole, other]
+
+
+class Whole(BlazePoseHeavy):
+    """Somebody everywhere, or nowhere."""
+
+    def __init__(self, presence, logit):
+        nn.Module.__init__(self)
+        self.presence, self.logit = presence, logit
+
+    def outline(self, image):
+        return torch.full((1, 1, 256, 256), self.logit), torch.tensor([self.presence])
+
+
+@torch.no_grad()
+def test_another_network_has_as_much_say(network):
+    picture, window = astronaut(), Crop((255.5, 255.5), 512.0, 256)
+    alone = confirm(network, picture, window)
+    nowhere = confirm(network, picture, window, larger=Whole(1.0, -2.0))
+    everywhere = confirm(network, picture, window, larger=Whole(1.0, 2.0))
+    assert nowhere.score == pytest.approx(np.sqrt(alone.score))
+    assert nowhere.mask.sum() < alone.mask.sum() < everywhere.mask.sum()
+    assert not (nowhere.mask & ~alone.mask).any() and not (alone.mask & ~everywhere.mask).any()
+    # the mean of somebody for certain and nobody by half is somebody
+    assert nowhere.mask[150, 225]
+    assert confirm(network, picture, window, larger=Whole(0.1, 2.0)) is None

@@ -112,7 +112,7 @@ class Crowd(Stage1):
 
     def __init__(self, scores) -> None:
         self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
-        self.poser = self.spotter = None
+        self.poser = self.spotter = self.larger = None
         self.scores = scores
 
     def _candidates(self, picture, window):
@@ -164,7 +164,7 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
         for score, columns in ((0.95, (0, 22)), (0.7, (31, 52)))
     )
 
-    def confirm(network, picture, window, known=None):
+    def confirm(network, picture, window, known=None, **how):
         if known is None:
             return first
         np.testing.assert_array_equal(known, first.mask)
@@ -192,7 +192,7 @@ class TestSightings:
     def looks(self, monkeypatch):
         looks: list = []
 
-        def confirm(network, picture, window, known=None, least=PRESENT):
+        def confirm(network, picture, window, known=None, least=PRESENT, larger=None):
             looks.append((window, known, least))
             return self.answers.pop(0)
 
@@ -279,7 +279,9 @@ class TestFigure:
             asked.append(window.side_px)
             return Figure(self.limbs, self.spread)
 
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: self.confirmed)
+        monkeypatch.setattr(
+            "dimr.correspondence.stage1.confirm", lambda *about, **how: self.confirmed
+        )
         monkeypatch.setattr("dimr.correspondence.stage1.find_figure", find_figure)
         self.limbs, self.spread, self.confirmed = tall_mask(60, 80), SURE_SPREAD / 2, None
         return asked
@@ -341,7 +343,7 @@ class TestFigure:
 
 
 def test_where_nobody_at_all_is_seen_the_surest_doubtful_one_counts_little(monkeypatch):
-    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about: None)
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *about, **how: None)
     picture = np.zeros((70, 100, 3), np.uint8)
     (person,) = Crowd((0.45, 0.4, 0.3)).find_people(picture)
     assert person.score == pytest.approx(UNCONFIRMED * 0.45) and person.box_px[0] == -0.5

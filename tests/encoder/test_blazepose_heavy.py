@@ -6,7 +6,13 @@ from torch.nn import functional
 
 from dimr.assets import asset_path
 from dimr.encoder.blazepose import BlazePoseEncoder, Refine
-from dimr.encoder.blazepose_heavy import HEAVY, WEIGHTS, BlazePoseHeavy, HeavyBranch
+from dimr.encoder.blazepose_heavy import (
+    HEAVY,
+    MASK_WEIGHTS,
+    WEIGHTS,
+    BlazePoseHeavy,
+    HeavyBranch,
+)
 
 GOLDEN = Path(__file__).parent / "golden_blazepose_heavy.npz"
 """Of `scripts/import_blazepose_heavy.py --golden`."""
@@ -27,9 +33,12 @@ def test_a_block_that_ends_wider_keeps_what_it_has_in_front():
 
 
 def test_it_has_the_size_of_the_original():
-    # of the graph's constants, counted; mask and heat maps left out
-    count = sum(values.numel() for values in BlazePoseHeavy().parameters())
-    assert count == 13_747_169
+    # of the graph's constants, counted; heat maps left out
+    network = BlazePoseHeavy()
+    mask, everything = (
+        sum(values.numel() for values in each.parameters()) for each in (network.mask, network)
+    )
+    assert (mask, everything - mask) == (1_993, 13_747_169)
     assert BlazePoseEncoder(HEAVY).channels == (48, 48, 48, 272)
 
 
@@ -40,7 +49,7 @@ def test_every_map_has_a_say():
     sizes = (64, 32, 16, 8)
     maps = [torch.rand(1, width, side, side) for width, side in zip(widths, sizes, strict=True)]
     maps = [each.requires_grad_() for each in [*maps, torch.rand(1, HEAVY.top, 8, 8)]]
-    summary = branch.summarise(maps)
+    summary = branch.summarise(branch.climb(maps), maps)
     assert summary.shape == (1, 288, 2, 2)
     landmarks, world, presence = branch.read(summary)
     assert landmarks.shape == (1, 39, 5) and world.shape == (1, 39, 3) and presence.shape == (1,)
@@ -56,9 +65,15 @@ def test_it_agrees_with_the_original_interpreter():
         golden = dict(stored)
     image = torch.from_numpy(golden["picture"]).permute(2, 0, 1)[None].float() / 255
     image = functional.interpolate(image, (256, 256), mode="bilinear", antialias=True)
-    landmarks, world, presence, _ = BlazePoseHeavy.pretrained().eval()(image)
-    assert presence > 0.5
-    for found, name in ((landmarks, "landmarks_px"), (world, "world_landmarks_m")):
+    network = BlazePoseHeavy.pretrained().eval()
+    landmarks, world, presence, _ = network(image)
+    mask_logits, again = network.outline(image)
+    assert presence > 0.5 and torch.equal(again, presence)
+    for found, name in (
+        (landmarks, "landmarks_px"),
+        (world, "world_landmarks_m"),
+        (mask_logits[..., ::4, ::4], "mask_logits"),
+    ):
         wanted = golden[name]
         assert found.shape == wanted.shape
         assert np.abs(found.numpy() - wanted).max() <= 1e-3 * np.abs(wanted).max()
@@ -77,4 +92,4 @@ def test_in_bfloat16_it_computes_as_always():
 
 
 def test_no_file_is_larger_than_others_may_be():
-    assert all(asset_path(file).stat().st_size < 12e6 for file in WEIGHTS)
+    assert all(asset_path(file).stat().st_size < 12e6 for file in (*WEIGHTS, MASK_WEIGHTS))

@@ -3,20 +3,24 @@
 The correspondence network finds people anywhere in a picture, but its first training makes it see
 people in flags and helmets. The network that its encoder comes from was trained on real
 photographs of single people: given a window it knows whether somebody is there, where the body
-lies, and the body's outline. In a crowd it sees the most prominent person, so those who are known
-already are greyed out while it looks for others. Windows are moved the way MediaPipe tracks
-people: two auxiliary landmarks, the middle of the hips and a point on the circle around the whole
-body, give the next window's place, size and rotation. The first ones come from those who were
-sighted (`sightings.py`), with a rotation of their own, and from candidates of the first pass.
+lies, and the body's outline; of the latter its larger sibling knows as much, and their mean is
+nearer than either. In a crowd they see the most prominent person, so those who are known already
+are greyed out while they look for others. Windows are moved the way MediaPipe tracks people: two
+auxiliary landmarks, the middle of the hips and a point on the circle around the whole body, give
+the next window's place, size and rotation. The first ones come from those who were sighted
+(`sightings.py`), with a rotation of their own, and from candidates of the first pass.
 """
 
+import math
+
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
 
 from dimr.correspondence.looks import WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
-from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE, BlazePose, BlazePoseOutput
+from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE, BlazePose
+from dimr.encoder.blazepose_heavy import BlazePoseHeavy
 from dimr.image.crop import (
     crop_picture,
     crop_to_full,
@@ -51,13 +55,21 @@ def upright_window(hips: Float[np.ndarray, "2"], circle: Float[np.ndarray, "2"])
     return Crop(tuple(hips.tolist()), 2 * radius * WINDOW_MARGIN, LANDMARK_SIZE, angle)
 
 
+def window_tensor(
+    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+) -> Float[Tensor, "1 3 S S"]:
+    """What the network gets of a window."""
+    place = next(network.parameters()).device
+    return picture_to_tensor(crop_picture(picture, window)).to(place)
+
+
 def glance(
     network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
 ) -> tuple[Float[np.ndarray, "39 5"], Float[np.ndarray, "39 3"], float]:
     """Landmarks in pixels of a window, the same in metres along its axes, and presence."""
-    place = next(network.parameters()).device
-    image = picture_to_tensor(crop_picture(picture, window)).to(place)
-    landmarks_px, world_m, presence = network.find_landmarks(image)
+    landmarks_px, world_m, presence = network.find_landmarks(
+        window_tensor(network, picture, window)
+    )
     return landmarks_px[0].cpu().numpy(), world_m[0].cpu().numpy(), float(presence[0])
 
 
@@ -76,18 +88,13 @@ def grey_others(
     return np.where(others[..., None], np.uint8(GREY * 255), picture)
 
 
-def look(network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> BlazePoseOutput:
-    """The network's answer about one window."""
-    place = next(network.parameters()).device
-    return network(picture_to_tensor(crop_picture(picture, window)).to(place))
-
-
 def confirm(
     network: BlazePose,
     picture: UInt8[np.ndarray, "H W 3"],
     window: Crop,
     known: Bool[np.ndarray, "H W"] | None = None,
     least: float = PRESENT,
+    larger: BlazePoseHeavy | None = None,
 ) -> Detection | None:
     """The person in a window, or None.
 
@@ -97,16 +104,22 @@ def confirm(
         window: where to look first.
         known: pixels of people who are not looked for.
         least: presence at the second look below which there is nobody.
+        larger: has as much say at the second look.
     """
     picture = grey_others(picture, known)
     moved = track(network, picture, window)
     if moved is None:
         return None
-    last = look(network, picture, moved)
-    presence = float(last.presence[0])
+    image = window_tensor(network, picture, moved)
+    last = network(image)
+    presence, inside = float(last.presence[0]), last.mask_logits.sigmoid()
+    if larger is not None:
+        mask_logits, other = larger.outline(image)
+        inside = (inside + mask_logits.sigmoid()) / 2
+        presence = math.sqrt(presence * float(other[0]))
     if presence < least:
         return None
-    probability = torch.sigmoid(last.mask_logits[0, 0]).cpu().numpy()
+    probability = inside[0, 0].cpu().numpy()
     mask = uncrop_picture(probability, moved, (picture.shape[1], picture.shape[0])) > 0.5
     return mask_to_detection(presence, mask) if mask.any() else None
 

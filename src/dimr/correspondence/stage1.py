@@ -116,6 +116,8 @@ class Stage1:
         self.confirmer = None if confirmer is None else confirmer.eval()
         self.poser = None if poser is None else poser.eval()
         self.spotter = None if spotter is None else spotter.eval()
+        second = None if self.poser is None else self.poser.second
+        self.larger = None if second is None else second.network
         self.encoder = network.encoder if encoder is None else encoder.eval()
 
     @property
@@ -203,7 +205,7 @@ class Stage1:
                 continue
             near = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
             known = pixels_of(found) & ~person.mask if found else None
-            again = confirm(self.confirmer, picture, near, known)
+            again = confirm(self.confirmer, picture, near, known, larger=self.larger)
             if again is not None and is_new(again, found):
                 found.append(again)
             elif person.score >= SURE:
@@ -229,10 +231,10 @@ class Stage1:
             window = upright_window(*sighting.body_px)
             if window is None:
                 continue
-            person = confirm(self.confirmer, picture, window, least=SIGHTED)
+            person = confirm(self.confirmer, picture, window, None, SIGHTED, self.larger)
             if person is not None and not is_new(person, found):
                 known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
-                person = confirm(self.confirmer, picture, window, known, SIGHTED)
+                person = confirm(self.confirmer, picture, window, known, SIGHTED, self.larger)
             if person is not None and is_new(person, found):
                 found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
         return found

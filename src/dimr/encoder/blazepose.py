@@ -268,21 +268,21 @@ class BlazePoseEncoder(nn.Module):
 
 
 class MaskBranch(nn.Module):
-    """Strides 4 and 2 -> logits of the person's mask at the size of the picture."""
+    """Strides 2 and 4 -> logits of the person's mask at the size of the picture."""
 
-    def __init__(self):
+    def __init__(self, stride2_channels: int = STRIDE2_CHANNELS):
         super().__init__()
-        self.fine = Separable(STRIDE2_CHANNELS, MASK_CHANNELS)
+        self.fine = Separable(stride2_channels, MASK_CHANNELS)
         self.coarse = Separable(PYRAMID_CHANNELS, MASK_CHANNELS)
         self.refine_half = nn.Sequential(Refine(MASK_CHANNELS), Refine(MASK_CHANNELS))
         self.refine_full = nn.Sequential(Refine(MASK_CHANNELS), Refine(MASK_CHANNELS))
         self.logits = nn.Conv2d(MASK_CHANNELS, 1, 3, padding=1)
 
-    def forward(self, pyramid: Pyramid) -> Float[Tensor, "B 1 H W"]:
+    def forward(
+        self, stride2: Float[Tensor, "B C h w"], stride4: Float[Tensor, "B 48 hh ww"]
+    ) -> Float[Tensor, "B 1 H W"]:
         """Mask logits."""
-        half = self.refine_half(
-            upsample2(self.coarse(pyramid.stride4)) + self.fine(pyramid.stride2)
-        )
+        half = self.refine_half(upsample2(self.coarse(stride4)) + self.fine(stride2))
         return self.logits(self.refine_full(upsample2(half)))
 
 
@@ -360,7 +360,7 @@ class BlazePose(nn.Module):
         return BlazePoseOutput(
             landmarks_px,
             presence,
-            self.mask(pyramid),
+            self.mask(pyramid.stride2, pyramid.stride4),
             self.heatmaps(pyramid.stride4),
             world_landmarks_m,
         )

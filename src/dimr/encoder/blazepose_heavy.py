@@ -20,6 +20,7 @@ from dimr.encoder.blazepose import (
     BlazePoseEncoder,
     Block,
     LandmarkReader,
+    MaskBranch,
     Refine,
     Separable,
     Size,
@@ -43,6 +44,7 @@ HEAVY = Size(
 )
 WEIGHTS = tuple(f"blazepose_heavy_{number}.safetensors" for number in (1, 2, 3))
 """No file of the package is larger than 12 MB."""
+MASK_WEIGHTS = "blazepose_heavy_mask.safetensors"
 WIDTHS = (96, 192, LANDMARK_CHANNELS)
 """Of the branch at strides 8, 16 and 32."""
 REFINED = (6, 7, 7)
@@ -75,25 +77,34 @@ class HeavyBranch(LandmarkReader):
             *(Refine(last) for _ in range(7)),
         )
 
-    def summarise(self, maps: Sequence[Tensor]) -> Float[Tensor, "B 288 2 2"]:
-        """All that the branch knows of a picture.
-
-        Args:
-            maps: of the encoder's stages, fine to coarse, and its top features.
-        """
+    def climb(self, maps: Sequence[Tensor]) -> Float[Tensor, "B 48 64 64"]:
+        """All that the maps know, at stride 4; see `summarise`."""
         *fine, _, top = maps
         features = self.laterals[3](top)
         for level in (2, 1, 0):
             features = upsample2(features) + self.laterals[level](fine[level])
+        return features
+
+    def summarise(
+        self, features: Float[Tensor, "B 48 64 64"], maps: Sequence[Tensor]
+    ) -> Float[Tensor, "B 288 2 2"]:
+        """All that the branch knows of a picture.
+
+        Args:
+            features: of `climb`.
+            maps: of the encoder's stages, fine to coarse, and its top features.
+        """
+        *fine, _, top = maps
         for down, beside, seen in zip(self.down, self.beside, (*fine[1:], top), strict=True):
             features = down(features) + beside(seen)
         return self.refine(features)
 
 
 class BlazePoseHeavy(nn.Module):
-    """Windows of 256 x 256 -> landmarks of the most prominent person; without mask and heat maps.
+    """Windows of 256 x 256 -> landmarks and outline of the most prominent person; no heat maps.
 
-    Initial weights are random; `pretrained` loads the shipped ones.
+    Initial weights are random; `pretrained` loads the shipped ones. It is never learnt, nor asked,
+    in mixed precision: in bfloat16 its landmarks are two pixels elsewhere.
     """
 
     def __init__(self):
@@ -101,12 +112,13 @@ class BlazePoseHeavy(nn.Module):
         encoder = BlazePoseEncoder(HEAVY)
         self.stem, self.stages, self.top = encoder.stem, encoder.stages, encoder.top
         self.branch = HeavyBranch()
+        self.mask = MaskBranch(HEAVY.stem)
 
     @classmethod
     def pretrained(cls) -> "BlazePoseHeavy":
         """The network with the shipped weights, in float32."""
         network, state = cls(), {}
-        for file in WEIGHTS:
+        for file in (*WEIGHTS, MASK_WEIGHTS):
             state |= load_file(asset_path(file))
         network.load_state_dict(state)
         return network
@@ -119,15 +131,25 @@ class BlazePoseHeavy(nn.Module):
         Float[Tensor, "B"],
         Float[Tensor, "B 288 2 2"],
     ]:
-        """Landmarks, world landmarks, presence (see `LandmarkReader.read`), and their features.
-
-        It is never learnt in mixed precision: in bfloat16 its landmarks are two pixels elsewhere.
-        """
+        """Landmarks, world landmarks, presence (see `LandmarkReader.read`), and their features."""
         with torch.autocast(image.device.type, enabled=False):
-            features = self.stem(image.float().contiguous(memory_format=torch.channels_last))
-            maps: list[Tensor] = []
-            for stage in self.stages:
-                features = stage(features)
-                maps.append(features)
-            summary = self.branch.summarise([*maps, self.top(features)])
+            _, *maps = self._descend(image)
+            summary = self.branch.summarise(self.branch.climb(maps), maps)
             return *self.branch.read(summary), summary
+
+    def outline(
+        self, image: Float[Tensor, "B 3 256 256"]
+    ) -> tuple[Float[Tensor, "B 1 256 256"], Float[Tensor, "B"]]:
+        """Logits of the mask, and presence."""
+        with torch.autocast(image.device.type, enabled=False):
+            stride2, *maps = self._descend(image)
+            stride4 = self.branch.climb(maps)
+            *_, presence = self.branch.read(self.branch.summarise(stride4, maps))
+            return self.mask(stride2, stride4), presence
+
+    def _descend(self, image: Tensor) -> list[Tensor]:
+        """Maps at strides 2 to 32, and the top features."""
+        maps = [self.stem(image.float().contiguous(memory_format=torch.channels_last))]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return [*maps, self.top(maps[-1])]

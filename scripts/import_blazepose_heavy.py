@@ -93,14 +93,14 @@ def names_in_graph_order() -> Iterator[str]:
 
 def in_files(weights: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
     """The mask's in its own file, about as much of the others for each of `WEIGHTS`, in order."""
-    files: dict[str, dict[str, torch.Tensor]] = {name: {} for name in (*WEIGHTS, MASK_WEIGHTS)}
-    others = {name: each for name, each in weights.items() if not name.startswith("mask.")}
-    files[MASK_WEIGHTS] = {name: weights[name] for name in weights.keys() - others.keys()}
+    mask = {name: values for name, values in weights.items() if name.startswith("mask.")}
+    others = {name: values for name, values in weights.items() if name not in mask}
+    files: dict[str, dict[str, torch.Tensor]] = {file: {} for file in WEIGHTS}
     whole, done = sum(values.numel() for values in others.values()), 0
     for name, values in others.items():
         files[WEIGHTS[len(WEIGHTS) * done // whole]][name] = values
         done += values.numel()
-    return files
+    return files | {MASK_WEIGHTS: mask}
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from dimr.correspondence.looks import WINDOW_MARGIN
 from dimr.correspondence.people import mask_to_detection
@@ -56,9 +56,9 @@ def upright_window(hips: Float[np.ndarray, "2"], circle: Float[np.ndarray, "2"])
 
 
 def window_tensor(
-    network: BlazePose, picture: UInt8[np.ndarray, "H W 3"], window: Crop
+    network: nn.Module, picture: UInt8[np.ndarray, "H W 3"], window: Crop
 ) -> Float[Tensor, "1 3 S S"]:
-    """What the network gets of a window."""
+    """What a network gets of a window, where its weights are."""
     place = next(network.parameters()).device
     return picture_to_tensor(crop_picture(picture, window)).to(place)
 
@@ -113,7 +113,7 @@ def confirm(
     image = window_tensor(network, picture, moved)
     last = network(image)
     presence, inside = float(last.presence[0]), last.mask_logits.sigmoid()
-    if larger is not None:
+    if larger is not None and presence >= least**2:  # else no other presence makes it enough
         mask_logits, other = larger.outline(image)
         inside = (inside + mask_logits.sigmoid()) / 2
         presence = math.sqrt(presence * float(other[0]))

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from dimr.body.landmarks import LIMB_LANDMARKS
-from dimr.correspondence.confirm import SAME_PERSON
+from dimr.correspondence.confirm import SAME_PERSON, window_tensor
 from dimr.correspondence.landmarks import LandmarkNet, look_unmarked
 from dimr.correspondence.people import mask_to_detection
-from dimr.image.crop import crop_picture, crop_to_full, norm_to_crop, picture_to_tensor
+from dimr.image.crop import crop_to_full, norm_to_crop
 from dimr.types import Crop, Detection
 
 EDGES = (
@@ -123,8 +123,7 @@ class Figure(NamedTuple):
 
 def find_figure(poser: LandmarkNet, picture: UInt8[np.ndarray, "H W 3"], window: Crop) -> Figure:
     """Who is seen in a window where nobody is marked."""
-    place = next(poser.parameters()).device
-    image = picture_to_tensor(crop_picture(picture, window)).to(place)
+    image = window_tensor(poser, picture, window)
     norm, spread = (each[0].cpu().numpy() for each in look_unmarked(poser, image))
     landmarks_px = crop_to_full(window, norm_to_crop(norm.astype(np.float64), window.size))
     mask = landmarks_mask(landmarks_px, (picture.shape[0], picture.shape[1]))

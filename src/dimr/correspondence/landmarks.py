@@ -19,8 +19,8 @@ others after the two most upright of them; whoever is most upright in the first 
 answer.
 
 `SecondOpinion` is a larger network as its authors trained it: it heeds no mark and knows hidden
-people less well, but photographs far better. It looks where another look would be next, and each
-of its landmarks counts by how far off it may be.
+people less well, but photographs far better. It looks where another look would be next and follows
+the body from there, and each of its landmarks counts by how far off it may be.
 """
 
 import math

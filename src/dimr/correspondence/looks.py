@@ -15,7 +15,7 @@ from dimr.encoder.blazepose import CIRCLE, HIPS, LANDMARK_SIZE
 
 MARK_SIZE = LANDMARK_SIZE // 8
 WINDOW_MARGIN = 1.25
-"""Half the side of the next window as a multiple of that circle's radius."""
+"""Half the side of the next window as a multiple of the radius of the circle around the body."""
 HALF_SIDE = (0.25, 1.2)
 """Between which that is, crop-normalised: the crop says nothing of what is outside of it."""
 LEAST_HALF = 1e-3

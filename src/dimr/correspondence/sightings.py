@@ -14,16 +14,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch.nn import functional
 
+from dimr.correspondence.confirm import window_tensor
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
-from dimr.image.crop import (
-    box_iou,
-    crop_picture,
-    crop_to_full,
-    picture_centre_px,
-    picture_to_tensor,
-)
+from dimr.image.crop import box_iou, crop_to_full, picture_centre_px
 from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
@@ -83,8 +78,7 @@ def find_sightings(
     """Who is in a picture, the surest first."""
     height, width = picture.shape[:2]
     window = Crop(picture_centre_px(width, height), float(max(width, height)), SIZE)
-    place = next(network.parameters()).device
-    maps = network(picture_to_tensor(crop_picture(picture, window)).to(place))
+    maps = network(window_tensor(network, picture, window))
     found: list[Sighting] = []
     for seen in read_sightings(maps, least):
         # middles and keypoints are in cells whose first pixel is their origin

@@ -18,6 +18,7 @@ from dimr.correspondence.confirm import (
     is_new,
     pixels_of,
     upright_window,
+    window_tensor,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
@@ -292,9 +293,7 @@ class Stage1:
         """The first pass, without a marker: people, and the pixels of anybody."""
         stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
-            self.network.encoder.features(
-                picture_to_tensor(crop_picture(picture, window)).to(self.device)
-            ),
+            self.network.encoder.features(window_tensor(self.network, picture, window)),
             torch.zeros(1, MARKER_CHANNELS, stride_2, stride_2, device=self.device),
         )
         person = maps.person[0].sigmoid().float().cpu().numpy()

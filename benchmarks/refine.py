@@ -20,6 +20,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from dimr.body.camera import Lens
 from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
@@ -78,7 +79,7 @@ class Measured:
         """Adds somebody."""
 
         def refine(
-            regress: Callable[[Iuv], Regression], iuv: Iuv, seen: torch.Tensor | None
+            regress: Callable[[Iuv], Regression], iuv: Iuv, seen: torch.Tensor | None, lens: Lens
         ) -> Regression:
             if not self.with_landmarks:
                 seen = None
@@ -87,7 +88,7 @@ class Measured:
                 given = spoil(iuv, self.wrong_share, len(self.rows))
             start = time.perf_counter()
             refined = self.model.refine(
-                lambda each: regression if each is given else regress(each), given, seen
+                lambda each: regression if each is given else regress(each), given, seen, lens
             )
             milliseconds = 1e3 * (time.perf_counter() - start)
             before, after = (errors_mm(self.model, sample, each) for each in (regression, refined))

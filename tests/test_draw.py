@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dimr import draw
-from dimr.body.camera import PerspectiveCamera, default_focal_px
+from dimr.body.camera import PerspectiveCamera, default_camera
 from dimr.body.model import BodyModel
 from dimr.surface.atlas import load_atlas
 from dimr.surface.iuv import vertex_seen
@@ -30,9 +30,9 @@ def standing(body: BodyModel, translation_m: tuple[float, float, float]) -> Pers
         posed = body(rotmats, torch.zeros(1, 10))
     vertices = posed.vertices_m[0].numpy() + np.float32(translation_m)
     joints = posed.joints_m[0].numpy() + np.float32(translation_m)
-    focal_px = default_focal_px(WIDTH, HEIGHT)
+    camera = default_camera(WIDTH, HEIGHT)
     crop = Crop(((WIDTH - 1) / 2, (HEIGHT - 1) / 2), float(WIDTH), 192)
-    window = PerspectiveCamera(focal_px * 96 / WIDTH, (47.5, 47.5))
+    window = PerspectiveCamera(camera.focal_px * 96 / WIDTH, (47.5, 47.5))
     iuv, _ = render_iuv(vertices, atlas, window, (96, 96))
     return Person(
         box_px=np.array([100, 20, 200, 220], np.float32),
@@ -44,10 +44,8 @@ def standing(body: BodyModel, translation_m: tuple[float, float, float]) -> Pers
         camera_crop=np.array([0.8, 0, 0], np.float32),
         vertices_cam_m=vertices,
         joints_cam_m=joints,
-        keypoints_px=PerspectiveCamera(focal_px, ((WIDTH - 1) / 2, (HEIGHT - 1) / 2)).project(
-            joints
-        ),
-        focal_px=focal_px,
+        keypoints_px=camera.project(joints),
+        focal_px=camera.focal_px,
         part_seen=np.zeros(24, np.float32),
         vertex_seen=vertex_seen(iuv, atlas, len(vertices)),
         part_confidence=np.zeros(24, np.float32),
@@ -70,7 +68,7 @@ def colour_share(panel: np.ndarray, rgb: tuple[int, int, int]) -> float:
 @pytest.fixture(scope="module")
 def overlay(body) -> np.ndarray:
     picture = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
-    people = [standing(body, (0.4, 0.2, 4.0)), standing(body, (-0.4, 0.2, 5.0))]
+    people = [standing(body, (0.4, 0.2, 6.0)), standing(body, (-0.4, 0.2, 7.5))]
     prediction = Prediction((WIDTH, HEIGHT), people)
     return draw.overlay_picture(picture, prediction, body.faces.numpy(), PANEL)
 
@@ -82,7 +80,7 @@ class TestOverlay:
     def test_nearer_person_hides_the_farther_one(self, overlay):
         """Both at one place, drawn in either order."""
         body = BodyModel.load(None)
-        near, far = standing(body, (0, 0.2, 3.0)), standing(body, (0, 0.2, 6.0))
+        near, far = standing(body, (0, 0.2, 4.5)), standing(body, (0, 0.2, 9.0))
         picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         for people, on_top in (([near, far], 0), ([far, near], 1)):
             prediction = Prediction((WIDTH, HEIGHT), people)
@@ -94,7 +92,7 @@ class TestOverlay:
             assert hidden < 0.2 * colour_share(panel, draw.PERSON_RGB[on_top])
 
     def test_mesh_lies_on_the_projected_joints(self, body):
-        person = standing(body, (0.3, 0.1, 4.0))
+        person = standing(body, (0.3, 0.1, 6.0))
         picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         for panel_px in (320, 160):
             overlay = draw.overlay_picture(
@@ -120,7 +118,7 @@ class TestOverlay:
         assert (on_iuv & on_mesh).sum() > 0.85 * (on_iuv | on_mesh).sum()
 
     def test_front_of_the_body_is_seen_and_both_colours_appear_sideways(self, body):
-        person = standing(body, (0, 0.2, 4.0))
+        person = standing(body, (0, 0.2, 6.0))
         picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         half = replace(person, vertex_seen=person.vertices_cam_m[:, 0] > 0)
         overlay = draw.overlay_picture(
@@ -135,7 +133,7 @@ class TestOverlay:
 
     def test_side_view_shows_a_facing_person_look_to_the_left(self, body):
         """The toes point to the camera, which is on the left of the side view."""
-        person = standing(body, (0, 0.2, 4.0))
+        person = standing(body, (0, 0.2, 6.0))
         turned = draw._centred(person, side=True)
         toes = person.vertices_cam_m[:, 2].argmin()
         assert turned[toes, 0] == turned[:, 0].min() < 0
@@ -149,7 +147,7 @@ class TestOverlay:
         assert draw.MIN_PANEL_WIDTH <= overlay.shape[1] <= PANEL
 
     def test_many_people_and_one_partly_behind_the_camera(self, body):
-        people = [standing(body, (x / 3, 0.2, 2 + x)) for x in range(10)]
+        people = [standing(body, (x / 3, 0.2, 3 + x)) for x in range(10)]
         behind = people[0].vertices_cam_m - np.float32([0, 0, 2])
         people[0] = replace(people[0], vertices_cam_m=behind)
         picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.body.camera import project_weak
+from dimr.body.camera import WEAK, Lens, project_lens, project_weak
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.evaluate.errors import mpjpe_mm
@@ -88,6 +88,23 @@ class TestIuv:
         found = fit_to_iuv(known.truth, known.iuv, open_body, open_atlas)
         assert error_mm(open_body, found, known.truth) < 2
         assert (found.camera - known.truth.camera).abs().max() < 2e-3
+
+    def test_somebody_close_is_laid_through_the_lens(self, known, open_body, open_atlas):
+        """In weak perspective no body looks like that; through the lens the true one does."""
+        posed = open_body(known.truth.rotmats, known.truth.betas)
+        vertices, joints = posed.vertices_m[0], posed.joints_m[0]
+        seen = project_lens(vertices, known.truth.camera[0], LENS)
+        in_crop = torch.cat([seen, vertices[:, 2:]], dim=1).numpy()
+        iuv, _ = render_iuv(in_crop, open_atlas, np.float32([1, 0, 0]), (SIZE,) * 2)
+        flat = fit_to_iuv(known.wrong, iuv, open_body, open_atlas)
+        found = fit_to_iuv(known.wrong, iuv, open_body, open_atlas, lens=LENS)
+        errors = [error_mm(open_body, each, known.truth) for each in (known.wrong, flat, found)]
+        assert errors[2] < 0.5 * min(errors[:2])
+        again = open_body.joints(found.rotmats, found.betas)[0]
+        gap = project_lens(again, found.camera[0], LENS) - project_lens(
+            joints, known.truth.camera[0], LENS
+        )
+        assert gap.abs().mean() < 0.01
 
     def test_without_pixels_nothing_moves(self, known, open_body, open_atlas):
         found = fit_to_iuv(known.wrong, empty_iuv(), open_body, open_atlas)
@@ -192,7 +209,12 @@ class TestKeypoints:
         assert fit_to_iuv(known.wrong, empty_iuv(), open_body, open_atlas, none) is known.wrong
 
 
-def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_atlas):
+LENS = Lens(2.0, (0.3, -0.6))
+"""Of somebody who is two metres away and not in the middle of the picture."""
+
+
+@pytest.mark.parametrize("lens", [WEAK, LENS])
+def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_atlas, lens):
     """Every column against finite differences of the body model itself (not of this module)."""
     rows, cols = np.nonzero(known.iuv.mask)
     chosen = np.linspace(0, len(rows) - 1, 40).astype(int)
@@ -206,16 +228,16 @@ def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_
     skeleton = open_body.joints_template, open_body.joints_shapedirs, open_body.parents
     posed = geometry.pose_skeleton(state, *skeleton)
     place, jacobian = solve.linearise(
-        term, state, posed, scale, geometry.descendants(open_body.parents)
+        term, state, posed, scale, geometry.descendants(open_body.parents), lens
     )
     double = BodyModel.load(None).double()
 
     def project(state: geometry.State) -> torch.Tensor:
         body = double(state.rotmats[None].double(), state.betas[None].double())
-        camera = torch.cat([scale * state.zoom.exp(), state.shift_norm])[None].double()
+        camera = torch.cat([scale * state.zoom.exp(), state.shift_norm]).double()
         corners = body.vertices_m[0, torch.from_numpy(open_atlas.faces[face]).long()]
         surface = torch.einsum("nci,nc->ni", corners, torch.from_numpy(bary).double())
-        return project_weak(surface[None], camera)[0]
+        return project_lens(surface, camera, lens)
 
     assert (place - project(state)).abs().max() < 1e-5
     size = 1e-2
@@ -250,6 +272,7 @@ def test_pose_correctives_of_the_answer_are_kept(known, open_body, open_atlas, m
         posed,
         known.wrong.camera[0, 0],
         geometry.descendants(open_body.parents),
+        WEAK,
     )
     vertices = open_body(known.wrong.rotmats, known.wrong.betas).vertices_m
     wanted = project_weak(vertices[:, index].mean(2), known.wrong.camera)[0]

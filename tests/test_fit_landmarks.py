@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.body.camera import project_weak
+from dimr.body.camera import WEAK, project_weak
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.landmarks import ON_BODY
 from dimr.body.model import BodyModel
@@ -19,7 +19,7 @@ from dimr.fit.terms import OUTLIER, weights_of
 from dimr.types import Iuv, Regression
 
 SIZE = 96
-L_WRIST = 15
+L_WRIST, L_ANKLE = 15, 27
 SURE, UNSURE = 0.01, 1e6
 """Spreads, in half crops and metres."""
 
@@ -67,7 +67,7 @@ def landmarks_of(body: BodyModel, person: Regression) -> torch.Tensor:
     place_m = torch.stack(places_m)
     landmarks, rows = torch.zeros(39, POSE_VALUES), list(ON_BODY)
     landmarks[rows, :2] = project_weak(place_m[None], person.camera)[0]
-    landmarks[:, 3], landmarks[:, 8:] = 1, SURE
+    landmarks[:, 3:5], landmarks[:, 8:] = 1, SURE
     landmarks[rows, 5:8] = place_m + torch.tensor([0.3, -0.2, 5.0])  # their origin is unknown
     return landmarks
 
@@ -99,11 +99,11 @@ def test_terms_vanish_at_the_truth_and_have_the_derivative_of_the_body(known, op
     posed = geometry.pose_skeleton(state, *skeleton)
     step = torch.from_numpy(np.random.default_rng(0).normal(0, 1, 85).astype(np.float32))
     for term, columns in zip(landmark_terms(known.landmarks, open_body), (2, 3), strict=True):
-        residual, jacobian = solve.linearise(term, state, posed, scale, descends)
+        residual, jacobian = solve.linearise(term, state, posed, scale, descends, WEAK)
         assert residual.shape == (len(ON_BODY), columns) and residual.abs().max() < 1e-5
         ahead, back = (
             solve.linearise(
-                term, moved, geometry.pose_skeleton(moved, *skeleton), scale, descends
+                term, moved, geometry.pose_skeleton(moved, *skeleton), scale, descends, WEAK
             )[0]
             for moved in (
                 geometry.advance(state, posed.turns, sign * 1e-3 * step) for sign in (1, -1)
@@ -122,8 +122,11 @@ def test_a_wrong_body_returns_towards_the_truth(known, open_body, open_atlas):
     assert error_mm(open_body, still, known.truth) < 1
 
 
-def test_a_landmark_counts_as_far_as_it_is_seen_and_sure(known, open_body):
+def test_a_landmark_counts_as_far_as_it_is_seen_inside_and_sure(known, open_body):
     landmarks = known.landmarks.clone()
+    landmarks[L_ANKLE, 4] = 0.1
+    for term in landmark_terms(landmarks, open_body):
+        assert float(term.trust[list(ON_BODY).index(L_ANKLE)]) == pytest.approx(1e-3, rel=0.01)
     landmarks[L_WRIST, 8:] = torch.tensor([PLACE_NOISE, 2 * WORLD_NOISE]) / SPREAD_SHARE
     landmarks[L_WRIST, 3] = 0.5
     row = list(ON_BODY).index(L_WRIST)

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.body.camera import Lens, PerspectiveCamera, weak_to_translation
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.fit import lay_surface
 from dimr.fit.surface import BODY_SHARE, SAME_PLACE_M
+from dimr.image.crop import norm_to_crop
 from dimr.surface.render import render_iuv
-from dimr.types import Iuv, Regression
+from dimr.types import Crop, Iuv, Regression
 
 SIZE = 96
 
@@ -45,6 +47,26 @@ def test_what_is_right_already_stays(standing, seen, open_body, open_atlas):
     assert np.array_equal(laid.mask, seen.mask)
     assert np.array_equal(laid.confidence, seen.confidence)
     assert np.percentile(gap_m(laid, seen, open_body, open_atlas), 99) < 0.01
+
+
+def test_a_body_close_to_the_camera_is_drawn_as_the_lens_shows_it(standing, open_body, open_atlas):
+    lens = Lens(1.6, (0.0, 1.0))
+    vertices = open_body(standing.rotmats, standing.betas).vertices_m[0]
+    at_origin = Crop((0.0, 0.0), 2.0, 2)  # normalised coordinates are pixels
+    pinhole = PerspectiveCamera(lens.focal_norm, lens.middle_norm)
+    translation = weak_to_translation(
+        standing.camera[0].numpy(), at_origin, pinhole, np.zeros(3, np.float32)
+    )
+    in_pixels = PerspectiveCamera(
+        lens.focal_norm * SIZE / 2, tuple(norm_to_crop(np.array(lens.middle_norm), SIZE))
+    )
+    iuv, _ = render_iuv(vertices.numpy() + translation, open_atlas, in_pixels, (SIZE, SIZE))
+    seen = Iuv(iuv.mask, iuv.uv, iuv.mask.astype(np.float32))
+    gaps = [
+        np.percentile(gap_m(lay_surface(standing, seen, *of), seen, *of[:2]), 99)
+        for of in ((open_body, open_atlas), (open_body, open_atlas, lens))
+    ]
+    assert gaps[1] < 0.01 < gaps[0]
 
 
 def test_sides_that_are_exchanged_come_right(standing, seen, open_body, open_atlas):

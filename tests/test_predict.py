@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dimr import predict
-from dimr.body.camera import PerspectiveCamera, default_focal_px, fit_weak, full_to_norm
+from dimr.body.camera import default_camera, fit_weak, full_to_norm
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.correspondence.network import CropFeatures
@@ -22,7 +22,7 @@ from dimr.surface.render import render_iuv
 from dimr.types import Crop, Detection, Iuv, Regression
 
 WIDTH, HEIGHT = 640, 360
-CAMERA = PerspectiveCamera(default_focal_px(WIDTH, HEIGHT), ((WIDTH - 1) / 2, (HEIGHT - 1) / 2))
+CAMERA = default_camera(WIDTH, HEIGHT)
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
 
@@ -144,7 +144,7 @@ def test_people_of_whom_stage_1_is_not_sure_enough_are_left_out(body, atlas):
         assert len(model.predict(PICTURE, min_score=least).people) == number
 
 
-PLACES = [(0.0, 0.3, 5.0), (-2.0, 0.4, 6.0), (3.5, -0.5, 9.0)]
+PLACES = [(0.0, 0.3, 7.5), (-2.0, 0.4, 9.0), (3.5, -0.5, 13.5)]
 
 
 class TestGeometry:
@@ -173,7 +173,7 @@ class TestGeometry:
 
     def test_far_away_weak_perspective_is_exact(self, body, atlas):
         """At 40 m the error of a joint is below a hundredth of the person's height."""
-        truth = KnownPerson(body, atlas, 5, (3.0, 1.0, 40.0))
+        truth = KnownPerson(body, atlas, 5, (3.0, 1.0, 60.0))
         (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
         gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
         assert np.abs(gaps).max() < 0.01 * np.ptp(truth.detection.box_px[1::2])
@@ -188,7 +188,7 @@ class TestGeometry:
 
 class TestSeen:
     def test_hidden_half_is_completed_not_seen(self, body, atlas):
-        truth = KnownPerson(body, atlas, 1, (0.0, 0.0, 6.0))
+        truth = KnownPerson(body, atlas, 1, (0.0, 0.0, 9.0))
         whole = perfect_model(body, atlas, [truth]).predict(PICTURE).people[0]
         hips_px = round(float(CAMERA.project(truth.joints_cam_m)[0, 1]))
         mask = truth.iuv.mask & (np.arange(HEIGHT)[:, None] < hips_px)
@@ -228,7 +228,7 @@ class TestModel:
         assert maps is image
 
     def test_refinement_lays_a_wrong_body_on_its_iuv(self, body, atlas):
-        truth = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        truth = KnownPerson(body, atlas, 5, (0.0, 0.3, 30.0))
         model = perfect_model(body, atlas, [truth])
         right = model.stage2.regress_from
 
@@ -250,10 +250,10 @@ class TestModel:
     def test_refinement_hears_landmarks_but_with_an_iuv_of_the_callers_own(
         self, body, atlas, given
     ):
-        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 30.0))
         model = perfect_model(body, atlas, [person])
         asked = []
-        model.refine = lambda regress, iuv, landmarks: asked.append(landmarks) or regress(iuv)
+        model.refine = lambda regress, iuv, landmarks, _: asked.append(landmarks) or regress(iuv)
         model.predict(PICTURE, person.iuv if given else None, refine=True)
         assert (asked[0] is None) == given
 
@@ -262,7 +262,7 @@ class TestModel:
         self, body, atlas, visible, times
     ):
         """With the same pixels, which now show the surface of the laid body."""
-        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 20.0))
+        person = KnownPerson(body, atlas, 5, (0.0, 0.3, 30.0))
         model = perfect_model(body, atlas, [person])
         stage1 = model.stage1
         crop = stage1.refine_crop(person.detection)

@@ -18,9 +18,14 @@ from torch import Tensor
 
 from dimr.body.camera import (
     NEAR_M,
+    WEAK,
+    Lens,
     PerspectiveCamera,
-    default_focal_px,
-    fit_translation,
+    crop_lens,
+    default_camera,
+    fit_weak,
+    project_lens,
+    weak_to_lens,
     weak_to_translation,
 )
 from dimr.body.landmarks import LIMB_LANDMARKS
@@ -32,9 +37,6 @@ from dimr.correspondence.stage1 import Stage1
 from dimr.fit import fit_to_iuv, lay_surface
 from dimr.image.crop import (
     crop_picture,
-    crop_to_full,
-    norm_to_crop,
-    picture_centre_px,
     picture_to_tensor,
 )
 from dimr.network.dimr import Dimr
@@ -82,9 +84,7 @@ class Model:
             min_score: Leave out people of whom stage 1 is less sure; of an IUV of yours nobody is.
         """
         height, width = picture.shape[:2]
-        camera = PerspectiveCamera(
-            default_focal_px(width, height), picture_centre_px(width, height)
-        )
+        camera = default_camera(width, height)
         if iuv is None:
             people = [
                 self._recover(picture, detection, None, camera, refine)
@@ -117,16 +117,18 @@ class Model:
         if refine:
             # whoever brings an IUV knows better than landmarks
             pose = features.pose if given is None else None
-            regression = self.refine(regress, iuv, None if pose is None else pose[0])
+            lens = crop_lens(camera, crop)
+            regression = self.refine(regress, iuv, None if pose is None else pose[0], lens)
         else:
             regression = regress(iuv)
-        return self._place(detection, crop, iuv, regression, camera)
+        return self._place(detection, crop, iuv, regression, camera, through_lens=refine)
 
     def refine(
         self,
         regress: Callable[[Iuv], Regression],
         iuv: Iuv,
         landmarks: Float[Tensor, "39 10"] | None = None,
+        lens: Lens = WEAK,
     ) -> Regression:
         """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`.
 
@@ -137,14 +139,18 @@ class Model:
             regress: stage 2 on an IUV of the crop.
             iuv: what is seen.
             landmarks: of `look_at_pose`; None does without.
+            lens: of the crop, through which the answer's camera then is.
         """
-        laid = fit_to_iuv(regress(iuv), iuv, self.body, self.atlas, landmarks=landmarks)
+        body, atlas = self.body, self.atlas
+        laid = fit_to_iuv(regress(iuv), iuv, body, atlas, landmarks=landmarks, lens=lens)
         if landmarks is None or landmarks[list(LIMB_LANDMARKS), 3].mean() < MOSTLY_SEEN:
             return laid
-        surface = lay_surface(laid, iuv, self.body, self.atlas)
-        return fit_to_iuv(regress(surface), surface, self.body, self.atlas, landmarks=landmarks)
+        surface = lay_surface(laid, iuv, body, atlas, lens)
+        return fit_to_iuv(regress(surface), surface, body, atlas, landmarks=landmarks, lens=lens)
 
-    def lay(self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, cells: Iuv) -> Iuv:
+    def lay(
+        self, picture: UInt8[np.ndarray, "H W 3"], crop: Crop, features: CropFeatures, cells: Iuv
+    ) -> Iuv:
         """Stage 1's surface of a crop, corrected by the body that both stages make of it.
 
         For `Stage1.laid`; see `dimr.fit.lay_surface`.
@@ -152,10 +158,11 @@ class Model:
         iuv = self.stage1.refine(features)
         if not iuv.mask.any():
             return cells
-        regress = partial(self._regress, cropped, features)
+        regress = partial(self._regress, crop_picture(picture, crop), features)
         pose = None if features.pose is None else features.pose[0]
-        regression = self.refine(regress, iuv, pose)
-        return lay_surface(regression, cells, self.body, self.atlas)
+        lens = crop_lens(default_camera(picture.shape[1], picture.shape[0]), crop)
+        regression = self.refine(regress, iuv, pose, lens)
+        return lay_surface(regression, cells, self.body, self.atlas, lens)
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
@@ -175,27 +182,36 @@ class Model:
         iuv: Iuv,
         regression: Regression,
         camera: PerspectiveCamera,
+        through_lens: bool,
     ) -> Person:
-        """Parameters of a crop to a person in the full picture's camera."""
+        """Parameters of a crop to a person in the full picture's camera.
+
+        `through_lens` says what the regression's camera is, if not weak perspective.
+        """
         posed = self.body(regression.rotmats, regression.betas)
         expected = regression.joint_error_m
-        joints_m = _array(posed.joints_m[0])
-        camera_crop = _array(regression.camera[0])
-        if not (np.isfinite(joints_m).all() and np.isfinite(camera_crop).all()):
+        joints, vertices = posed.joints_m[0].cpu(), posed.vertices_m[0].cpu()
+        joints_m, vertices_m = _array(joints), _array(vertices)
+        found = regression.camera[0].cpu().float()
+        if not (joints.isfinite().all() and found.isfinite().all()):
             raise ValueError(
                 "stage 2 returned numbers that are not finite: the weights are broken"
             )
-        camera_crop[0] = max(camera_crop[0], MIN_SCALE)
-        vertices_m = _array(posed.vertices_m[0])
-        seen = vertex_seen(iuv, self.atlas, len(vertices_m))
-        # Weak perspective is what was fitted. Laid on its root, a body would be beside its picture
-        # where perspective is strong, most of all in close-ups, whose root nobody sees.
-        points_m = vertices_m[seen] if seen.sum() >= ENOUGH_SEEN else joints_m
-        points_norm = camera_crop[0] * points_m[:, :2] + camera_crop[1:]
-        points_px = crop_to_full(crop, norm_to_crop(points_norm, crop.size))
-        translation_m = fit_translation(points_m, points_px, camera)
+        found = torch.cat([found[:1].clamp(min=MIN_SCALE), found[1:]])
+        seen, lens = vertex_seen(iuv, self.atlas, len(vertices_m)), crop_lens(camera, crop)
+        # Laid on its root where perspective is strong, a body that was seen in weak perspective
+        # would be beside its picture, most of all in close-ups, whose root nobody sees.
+        points = vertices[torch.from_numpy(seen)] if seen.sum() >= ENOUGH_SEEN else joints
+        if through_lens:
+            weak = fit_weak(_array(points), _array(project_lens(points, found, lens)))
+        else:
+            weak = _array(found)
+            found = weak_to_lens(points, torch.ones(len(points)), found, lens)
+        origin = np.zeros(3, np.float32)
+        translation_m = weak_to_translation(_array(found), crop, camera, origin)
         if (vertices_m[:, 2] + translation_m[2]).min() < NEAR_M:
-            translation_m = weak_to_translation(camera_crop, crop, camera, joints_m[0])
+            weak[0] = max(weak[0], MIN_SCALE)
+            translation_m = weak_to_translation(weak, crop, camera, joints_m[0])
         joints_cam_m, vertices_cam_m = joints_m + translation_m, vertices_m + translation_m
         return Person(
             box_px=detection.box_px,
@@ -204,7 +220,7 @@ class Model:
             iuv=iuv,
             theta_rad=_array(rotmat_to_axis_angle(regression.rotmats[0])),
             betas=_array(regression.betas[0]),
-            camera_crop=camera_crop,
+            camera_crop=weak,
             vertices_cam_m=vertices_cam_m,
             joints_cam_m=joints_cam_m,
             keypoints_px=camera.project(joints_cam_m),

@@ -5,17 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimr.body.camera import (
+    WEAK,
     PerspectiveCamera,
-    default_focal_px,
-    fit_translation,
+    crop_lens,
+    default_camera,
     fit_weak,
     full_to_norm,
+    project_lens,
     project_weak,
     spin_to_weak,
+    weak_to_lens,
     weak_to_spin,
     weak_to_translation,
 )
-from dimr.image.crop import crop_to_full, norm_to_crop
 from dimr.types import Crop
 
 CAMERA = PerspectiveCamera(focal_px=800.0, principal_px=(319.5, 239.5))
@@ -33,10 +35,10 @@ def test_perspective_projection_keeps_type_and_leading_axes():
     assert projected.shape == (2, 5, 2) and projected.dtype == np.float32
 
 
-def test_default_focal_sees_53_degrees_across_the_diagonal():
-    focal = default_focal_px(300, 400)
-    assert focal == 500
-    assert np.rad2deg(2 * np.arctan(250 / focal)) == pytest.approx(53.13, abs=0.01)
+def test_the_default_camera_sees_37_degrees_across_the_diagonal():
+    camera = default_camera(300, 400)
+    assert camera == PerspectiveCamera(750.0, (149.5, 199.5))
+    assert np.rad2deg(2 * np.arctan(250 / camera.focal_px)) == pytest.approx(36.87, abs=0.01)
 
 
 def test_project_weak_translates_after_scaling():
@@ -101,26 +103,65 @@ def test_full_to_norm_by_hand():
     np.testing.assert_allclose(full_to_norm(crop, corners), [[0, 0], [-1, -1], [1, 1]], atol=1e-6)
 
 
-def test_fit_translation_finds_where_points_are():
-    rng = np.random.default_rng(0)
-    points_m = rng.normal(0, 0.4, (30, 3)).astype(np.float32)
-    translation = np.float32([0.3, -0.2, 2.5])
-    found = fit_translation(points_m, CAMERA.project(points_m + translation), CAMERA)
-    assert found == pytest.approx(translation, abs=1e-3)
+class TestLens:
+    CROP = Crop(centre_px=(250.0, 300.0), side_px=320.0, size=192)
+    LENS = crop_lens(CAMERA, CROP)
+    FOUND = np.float32([0.9, 0.2, -0.1])
 
+    def points_m(self) -> np.ndarray:
+        return np.random.default_rng(0).normal(0, 0.4, (30, 3)).astype(np.float32)
 
-def test_fit_translation_lays_a_close_up_where_weak_perspective_does():
-    """Head and shoulders of somebody whose root is far below the picture and further away."""
-    rng = np.random.default_rng(1)
-    head_m = np.float32([0, -0.6, -0.25]) + rng.normal(0, 0.1, (40, 3)).astype(np.float32)
-    camera = np.float32([2.5, 0.0, 1.4])
-    crop = Crop(CAMERA.principal_px, 400.0, 192)
-    wanted_px = crop_to_full(crop, norm_to_crop(camera[0] * head_m[:, :2] + camera[1:], 192))
-    gaps = []
-    for translation in (
-        weak_to_translation(camera, crop, CAMERA, np.zeros(3, np.float32)),
-        fit_translation(head_m, wanted_px, CAMERA),
-    ):
-        gap = CAMERA.project(head_m + translation) - wanted_px
-        gaps.append(np.linalg.norm(gap, axis=1).mean())
-    assert gaps[1] < 0.25 * gaps[0]
+    def test_it_shows_what_the_picture_shows(self):
+        """The whole picture's pinhole, with the translation that the camera stands for."""
+        points_m = self.points_m()
+        origin = np.zeros(3, np.float32)
+        translation = weak_to_translation(self.FOUND, self.CROP, CAMERA, origin)
+        wanted = full_to_norm(self.CROP, CAMERA.project(points_m + translation))
+        seen = project_lens(torch.from_numpy(points_m), torch.from_numpy(self.FOUND), self.LENS)
+        np.testing.assert_allclose(seen.numpy(), wanted, atol=1e-5)
+        flat = project_weak(torch.from_numpy(points_m)[None], torch.from_numpy(self.FOUND)[None])
+        assert (seen - flat[0]).abs().max() > 0.05
+
+    def test_without_an_end_it_is_weak_perspective(self):
+        points, camera = torch.from_numpy(self.points_m()), torch.from_numpy(self.FOUND)
+        flat = project_weak(points[None], camera[None])[0]
+        torch.testing.assert_close(project_lens(points, camera, WEAK), flat)
+        torch.testing.assert_close(weak_to_lens(points, torch.ones(30), camera, WEAK), camera)
+
+    def test_what_is_beside_or_behind_the_camera_stays_finite(self):
+        points = torch.tensor([[0.1, 0.1, -5.0], [0.1, 0.1, -50.0]])
+        seen = project_lens(points, torch.from_numpy(self.FOUND), self.LENS)
+        assert seen.isfinite().all() and torch.equal(seen[0], seen[1])
+
+    def test_a_close_up_lies_where_weak_perspective_has_it(self):
+        """Head and shoulders of somebody whose root is far below the picture and further away."""
+        rng = np.random.default_rng(1)
+        head_m = torch.from_numpy(
+            np.float32([0, -0.6, -0.25]) + rng.normal(0, 0.1, (40, 3)).astype(np.float32)
+        )
+        weak, lens = torch.tensor([2.5, 0.0, 1.4]), crop_lens(CAMERA, self.CROP)
+        wanted = project_weak(head_m[None], weak[None])[0]
+        found = weak_to_lens(head_m, torch.ones(40), weak, lens)
+        gaps = [
+            (project_lens(head_m, each, lens) - wanted).norm(dim=1).mean()
+            for each in (weak, found)
+        ]
+        assert gaps[1] < 0.25 * gaps[0]
+
+    def test_points_count_as_far_as_they_are_trusted(self):
+        points, weak = torch.from_numpy(self.points_m()), torch.from_numpy(self.FOUND)
+        moved, trust = points.clone(), torch.ones(30)
+        moved[7], trust[7] = torch.tensor([9.0, 9.0, 9.0]), 0
+        wanted = weak_to_lens(points[trust > 0], torch.ones(29), weak, self.LENS)
+        torch.testing.assert_close(weak_to_lens(moved, trust, weak, self.LENS), wanted)
+
+    @pytest.mark.parametrize("points", [torch.zeros(1, 3), torch.full((4, 3), torch.nan)])
+    def test_where_nothing_can_be_fitted_weak_perspective_stays(self, points):
+        weak = torch.from_numpy(self.FOUND)
+        found = weak_to_lens(points, torch.ones(len(points)), weak, self.LENS)
+        assert found.isfinite().all() and found[0] > 0
+
+    def test_rotated_crops_are_refused(self):
+        crop = Crop(centre_px=(0.0, 0.0), side_px=200.0, size=224, angle_rad=0.3)
+        with pytest.raises(ValueError, match=r"crop: got an angle of 0.3 rad"):
+            crop_lens(CAMERA, crop)

@@ -83,13 +83,13 @@ def test_a_laid_body_corrects_the_surface_and_leaves_the_outline():
     """The crop and every cell of it are given; stage 1 itself stays as it was."""
     stage1, given = Seeing(), []
 
-    def lay(cropped, features, cells):
-        given.append((cropped.shape, cells.mask.all()))
+    def lay(seen, crop, features, cells):
+        given.append((seen is picture, crop.size, cells.mask.all()))
         return Iuv(cells.mask, np.full_like(cells.uv, 0.5), cells.confidence)
 
     picture = np.zeros((70, 100, 3), np.uint8)
     (laid,) = stage1.laid(lay).find_iuvs(picture)
-    assert given[0] == ((32, 32, 3), True)
+    assert given[0] == (True, 32, True)
     stage1.asked.clear()
     (plain,) = stage1.find_iuvs(picture)
     assert np.array_equal(laid.iuv.mask, plain.iuv.mask)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dimr.body.camera import Lens
 from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.people import CropSample, DenseLabels, Occlusion, PeopleLabels
@@ -125,9 +126,13 @@ class TestSampleErrors:
         seen = []
 
         def to_truth(
-            regress: Callable[[Iuv], Regression], iuv: Iuv, landmarks: torch.Tensor | None
+            regress: Callable[[Iuv], Regression],
+            iuv: Iuv,
+            landmarks: torch.Tensor | None,
+            lens: Lens,
         ) -> Regression:
             seen.append((iuv.mask.shape, landmarks is None))
+            assert lens.focal_norm > 1
             regression = regress(iuv)
             half = Iuv(iuv.mask & (np.arange(96) < 48), iuv.uv)
             assert not torch.equal(regress(half).rotmats, regression.rotmats)

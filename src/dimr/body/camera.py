@@ -6,17 +6,29 @@ s * (X_xy + t'); `weak_to_spin` and `spin_to_weak` convert.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dimr.image.crop import crop_to_full, crop_to_norm, full_to_crop, norm_to_crop
+from dimr.image.crop import (
+    crop_to_full,
+    crop_to_norm,
+    full_to_crop,
+    norm_to_crop,
+    picture_centre_px,
+)
 from dimr.types import Crop
 
 NEAR_M = 0.05
 """Points closer to the camera than this are not drawn."""
+FOCAL_DIAGONALS = 1.5
+"""Focal length of an unknown camera in diagonals of the picture, 65 mm on 35 mm film: most people
+are photographed from some metres, or cut out of larger pictures (docs/refine.md)."""
+NEAREST = 0.2
+"""A point through a lens is at least so far away, as a share of the origin's distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +45,74 @@ class PerspectiveCamera:
         )
 
 
-def default_focal_px(width: int, height: int) -> float:
-    """Focal length for a picture of unknown camera: the diagonal, a 53 degree diagonal view."""
-    return float(np.hypot(width, height))
+def default_camera(width: int, height: int) -> PerspectiveCamera:
+    """Of a picture whose camera is unknown: looks at its middle, a 37 degree diagonal view."""
+    focal_px = FOCAL_DIAGONALS * float(np.hypot(width, height))
+    return PerspectiveCamera(focal_px, picture_centre_px(width, height))
+
+
+class Lens(NamedTuple):
+    """A picture's pinhole as one of its crops sees it; of endless focal length: weak perspective.
+
+    A body's camera (s, t) is exact at its origin: x_norm = s * X_xy + t where X_z = 0, and what is
+    nearer is larger.
+    """
+
+    focal_norm: float
+    """Crop-normalised length."""
+    middle_norm: tuple[float, float]
+    """The principal point, crop-normalised."""
+
+
+WEAK = Lens(float("inf"), (0.0, 0.0))
+
+
+def crop_lens(perspective: PerspectiveCamera, crop: Crop) -> Lens:
+    """The lens of a crop.
+
+    Raises:
+        ValueError: for a rotated crop, whose axes are not the camera's.
+    """
+    if crop.angle_rad:
+        raise ValueError(f"crop: got an angle of {crop.angle_rad} rad, want an upright crop")
+    x, y = full_to_norm(crop, np.asarray(perspective.principal_px))
+    return Lens(2 * perspective.focal_px / crop.side_px, (float(x), float(y)))
+
+
+def project_lens(
+    points_m: Float[Tensor, "N 3"], camera: Float[Tensor, "3"], lens: Lens
+) -> Float[Tensor, "N 2"]:
+    """Perspective projection to crop-normalised coordinates."""
+    middle = points_m.new_tensor(lens.middle_norm)
+    depth = 1 + camera[0] / lens.focal_norm * points_m[:, 2:]
+    ray = camera[0] * points_m[:, :2] + camera[1:] - middle
+    return ray / depth.clamp(min=NEAREST) + middle
+
+
+def weak_to_lens(
+    points_m: Float[Tensor, "N 3"],
+    trust: Float[Tensor, "N"],
+    camera: Float[Tensor, "3"],
+    lens: Lens,
+) -> Float[Tensor, "3"]:
+    """The camera with which a lens shows points where weak perspective does.
+
+    Least squares of the places times their depth, weighted by `trust`: linear. Where that has no
+    sense (one point, a scale that is not positive) the weak camera stays.
+    """
+    middle = points_m.new_tensor(lens.middle_norm)
+    wanted = camera[0] * points_m[:, :2] + camera[1:] - middle
+    matrix = torch.eye(3).to(points_m)[None, 1:].repeat(len(points_m), 1, 1)
+    matrix[..., 0] = points_m[:, :2] - wanted * points_m[:, 2:] / lens.focal_norm
+    matrix, weighted = matrix.double(), (trust[:, None, None] * matrix).double()
+    found, singular = torch.linalg.solve_ex(
+        torch.einsum("nik,nil->kl", weighted, matrix),
+        torch.einsum("nik,ni->k", weighted, wanted.double()),
+    )
+    found = found.to(camera)
+    found[1:] += middle
+    sound = not singular and found.isfinite().all() and found[0] > 0
+    return found if sound else camera
 
 
 def project_weak(
@@ -86,26 +163,6 @@ def weak_to_translation(
     root_px = crop_to_full(crop, norm_to_crop(root_norm, crop.size))
     ray = (root_px - np.asarray(perspective.principal_px)) / perspective.focal_px
     return np.array([*(ray * depth_m), depth_m], dtype=np.float32) - root_m
-
-
-def fit_translation(
-    points_m: Float[np.ndarray, "N 3"],
-    points_px: Float[np.ndarray, "N 2"],
-    perspective: PerspectiveCamera,
-) -> Float[np.ndarray, "3"]:
-    """Translation (metres) that lays points on their pixels as well as one can.
-
-    Least squares of x f - u z and y f - v z, with (u, v) from the principal point: linear, and for
-    a body alone as good as distances in pixels. At least two points; the caller sees to it that
-    what comes out lies before the camera.
-    """
-    ray = points_px - np.asarray(perspective.principal_px)
-    matrix = np.zeros((len(points_m), 2, 3))
-    matrix[:, [0, 1], [0, 1]] = perspective.focal_px
-    matrix[:, :, 2] = -ray
-    wanted = ray * points_m[:, 2:] - perspective.focal_px * points_m[:, :2]
-    found = np.linalg.lstsq(matrix.reshape(-1, 3), wanted.reshape(-1), rcond=None)[0]
-    return found.astype(np.float32)
 
 
 def full_to_norm(crop: Crop, points_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:

@@ -74,9 +74,9 @@ MOST_HIDDEN = 3
 """So many people at most are sought behind others."""
 
 
-Lay = Callable[[UInt8[np.ndarray, "S S 3"], CropFeatures, Iuv], Iuv]
-"""A crop, what is seen on it, and which surface each cell would show if it were the person's ->
-the same with a surface that is one body's."""
+Lay = Callable[[UInt8[np.ndarray, "H W 3"], Crop, CropFeatures, Iuv], Iuv]
+"""A picture, a crop, what is seen on it, and which surface each cell would show if it were the
+person's -> the same with a surface that is one body's."""
 
 
 class Stage1:
@@ -348,7 +348,7 @@ class Stage1:
         person, part, position_m = _answer(self.decode(features))
         cells = embedding_to_iuv(person, part, position_m, self.table, threshold=-1.0)
         if self.lay is not None:
-            cells = self.lay(crop_picture(picture, crop), features, cells)
+            cells = self.lay(picture, crop, features, cells)
         own = Crop(crop.centre_px, crop.side_px, len(person), crop.angle_rad)
         from_cells = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(
             np.vstack([crop_matrix(own), [0, 0, 1]])

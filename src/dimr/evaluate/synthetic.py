@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from dimr.body.camera import Lens, crop_lens, default_camera
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
@@ -23,8 +24,8 @@ from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
 from dimr.types import Crop, Detection, Iuv, Person, Regression
 
-Refine = Callable[[Callable[[Iuv], Regression], Iuv, Tensor | None], Regression]
-"""Stage 2 on an IUV of a crop, the crop's IUV, its landmarks -> what is measured."""
+Refine = Callable[[Callable[[Iuv], Regression], Iuv, Tensor | None, Lens], Regression]
+"""Stage 2 on an IUV of a crop, the crop's IUV, its landmarks, its lens -> what is measured."""
 
 GROUPS = {
     "all": ("visible_share", 0.0, 1.01),
@@ -103,6 +104,7 @@ class View(NamedTuple):
     person: Detection
     crop: Crop
     picture: UInt8[np.ndarray, "S S 3"]
+    lens: Lens
     features: CropFeatures
     iuv: Iuv
     """The one that is used."""
@@ -128,7 +130,8 @@ def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
     features = stage1.see(sample.image, person, crop)
     true_iuv = crop_iuv(truth, crop)
     iuv = true_iuv if kind == "gt" else stage1.refine(features)
-    return View(person, crop, picture, features, iuv, true_iuv)
+    lens = crop_lens(default_camera(side, side), crop)
+    return View(person, crop, picture, lens, features, iuv, true_iuv)
 
 
 @torch.inference_mode()
@@ -170,7 +173,8 @@ def sample_errors(
             regression = regress(view.iuv)
         else:
             pose = None if kind == "gt" else view.features.pose
-            regression = refine(regress, view.iuv, None if pose is None else pose[0])
+            landmarks = None if pose is None else pose[0]
+            regression = refine(regress, view.iuv, landmarks, view.lens)
         errors[kind] = _errors(
             sample, mask_iou(view.iuv.mask, view.true_iuv.mask), regression, body
         )

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dimr.body.camera import NEAREST, Lens
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.body.skinning import forward_kinematics
@@ -29,7 +30,7 @@ class Points(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is sought; zoom is the logarithm of the scale relative to stage 2's."""
+    """What is sought; zoom is the logarithm of the scale relative to the start's."""
 
     rotmats: Float[Tensor, "24 3 3"]
     betas: Float[Tensor, "10"]
@@ -139,14 +140,19 @@ def project_points(
     jacobian: Float[Tensor, "N 3 85"],
     state: State,
     scale: Float[Tensor, ""],
+    lens: Lens,
 ) -> tuple[Float[Tensor, "N 2"], Float[Tensor, "N 2 85"]]:
-    """The same in the crop: weak perspective of stage 2's scale, zoomed and shifted."""
+    """The same in the crop: through the lens, with the start's scale zoomed and shifted."""
     scale = scale * state.zoom.exp()
-    projected = scale * place_m[:, :2]
-    by_step = scale * jacobian[:, :2]
-    by_step[..., -3] = projected
-    by_step[..., -2:] = torch.eye(2)
-    return projected + state.shift_norm, by_step
+    middle = place_m.new_tensor(lens.middle_norm)
+    bend = scale / lens.focal_norm
+    depth = (1 + bend * place_m[:, 2:]).clamp(min=NEAREST)
+    seen = (scale * place_m[:, :2] + state.shift_norm - middle) / depth
+    by_depth = bend * seen / depth
+    by_step = (scale / depth)[..., None] * jacobian[:, :2] - by_depth[..., None] * jacobian[:, 2:]
+    by_step[..., -3] = scale * place_m[:, :2] / depth - by_depth * place_m[:, 2:]
+    by_step[..., -2:] = torch.eye(2) / depth[..., None]
+    return seen + middle, by_step
 
 
 def advance(state: State, turns: Float[Tensor, "24 3 3"], step: Float[Tensor, "85"]) -> State:

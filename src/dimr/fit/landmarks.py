@@ -16,19 +16,19 @@ from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.fit.geometry import bone_points
 from dimr.fit.terms import Term
 
-PLACE_NOISE = 0.05
-"""Standard deviation of places that the network is sure of, crop-normalised (4.8 px of 192)."""
-WORLD_NOISE = 0.07
+PLACE_NOISE = 0.03
+"""Standard deviation of places that the network is sure of, crop-normalised (2.9 px of 192)."""
+WORLD_NOISE = 0.05
 """The same of world landmarks, metres."""
-VISIBILITY_POWER = 2.0
-"""A landmark counts with its visibility to this power,"""
-SPREAD_SHARE = 0.2
+VISIBILITY_POWER, INSIDE_POWER = 2.0, 3.0
+"""A landmark counts with the probabilities that it is seen and in the picture to these powers,"""
+SPREAD_SHARE = 0.1
 """and with this share of its expected error beside the noise: all of it would leave people in rare
 poses where they are, whose landmarks are unsure but better than stage 2's joints."""
 
 
 def landmark_terms(landmarks: Float[Tensor, "L 10"], body: BodyModel) -> list[Term]:
-    """Places and world landmarks of a person; each counts as far as it is seen and sure.
+    """Places and world landmarks of a person; each counts as far as it is seen, inside and sure.
 
     Raises:
         ValueError: for another shape or numbers that are not finite.
@@ -41,7 +41,8 @@ def landmark_terms(landmarks: Float[Tensor, "L 10"], body: BodyModel) -> list[Te
     points = bone_points(body, *offsets_of())
     places, world_m, spread = own[:, :2], own[:, 5:8], SPREAD_SHARE * own[:, 8:]
     noise = spread.new_tensor([PLACE_NOISE, WORLD_NOISE])
-    visible = own[:, 3:4].clamp(0, 1) ** VISIBILITY_POWER
+    visible, inside = own[:, 3:5].clamp(0, 1).split(1, dim=1)
+    visible = visible**VISIBILITY_POWER * inside**INSIDE_POWER
     in_crop, in_metres = (visible * noise**2 / (noise**2 + spread**2)).unbind(-1)
     origin = in_metres / in_metres.sum().clamp(min=1e-6)
     return [

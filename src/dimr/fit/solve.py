@@ -1,7 +1,7 @@
 """A few Gauss-Newton steps that lay stage 2's body on what was seen.
 
-Each visible pixel of an IUV names a point of the surface, whose projection through the crop's
-camera should fall on the pixel's centre; landmarks say where joints are. What is sought is the
+Each visible pixel of an IUV names a point of the surface, whose projection through the picture's
+lens should fall on the pixel's centre; landmarks say where joints are. What is sought is the
 most probable body near stage 2's answer: two-dimensional places speak for a turn in the picture
 plane more than for one in depth, joints whose parts are hidden stay where stage 2 put them
 relative to their parents, and the noise of the pixels is measured on the residuals themselves, so
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from dimr.body.camera import WEAK, Lens, weak_to_lens
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.fit.geometry import (
@@ -51,6 +52,7 @@ def fit_to_iuv(
     atlas: Atlas,
     keypoints: Keypoints | None = None,
     landmarks: Float[Tensor, "L 10"] | None = None,
+    lens: Lens = WEAK,
 ) -> Regression:
     """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
 
@@ -66,6 +68,7 @@ def fit_to_iuv(
         keypoints: further places, in the same crop's normalised coordinates.
         landmarks: what the landmark network says of the crop, as `look_at_pose` of
             `dimr.correspondence.landmarks` gives it.
+        lens: of the crop. What comes back has a camera through it, exact at the body's origin.
 
     Raises:
         ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
@@ -77,7 +80,6 @@ def fit_to_iuv(
     if height != width:
         raise ValueError(f"iuv: got {height} x {width} pixels, want a square crop")
     rotmats, betas, camera = (each[0].cpu().float() for each in regression[:3])
-    start = State(rotmats, betas, torch.zeros(1), camera[1:])
     pixels, seen = pixel_term(regression, iuv, body, atlas)
     joints, descends = [], descendants(body.parents)
     if keypoints is not None:
@@ -91,7 +93,10 @@ def fit_to_iuv(
     if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    state, precision = start, 1 / prior_std(seen) ** 2
+    start = State(rotmats, betas, torch.zeros(1), camera[1:])
+    camera = start_camera(terms, start, pose_skeleton(start, *skeleton), camera, descends, lens)
+    state = start = start._replace(shift_norm=camera[1:])
+    precision = 1 / prior_std(seen) ** 2
     for _ in range(STEPS):
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
@@ -105,7 +110,7 @@ def fit_to_iuv(
         ).double()
         curvature, gradient = torch.diag(precision), precision * moved
         for term in terms:
-            residual, jacobian = linearise(term, state, posed, camera[0], descends)
+            residual, jacobian = linearise(term, state, posed, camera[0], descends, lens)
             weight = weights_of(residual, term)
             weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
             curvature += jacobian.flatten(0, 1).double().T @ weighted
@@ -134,12 +139,29 @@ def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:
     return torch.from_numpy(np.concatenate([turns.ravel(), others]))
 
 
+def start_camera(
+    terms: list[Term],
+    state: State,
+    posed: Skeleton,
+    camera: Float[Tensor, "3"],
+    descends: Float[Tensor, "24 24"],
+    lens: Lens,
+) -> Float[Tensor, "3"]:
+    """Stage 2's weak perspective, through the lens: as alike as can be where something is seen."""
+    seen = [term for term in terms if term.origin is None]
+    if not seen:
+        return camera
+    points = [pose_points(term.points, state, posed, descends)[0] for term in seen]
+    return weak_to_lens(torch.cat(points), torch.cat([each.trust for each in seen]), camera, lens)
+
+
 def linearise(
     term: Term,
     state: State,
     posed: Skeleton,
     scale: Float[Tensor, ""],
     descends: Float[Tensor, "24 24"],
+    lens: Lens,
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D 85"]]:
     """Where points are less where they should be, and its derivative by a step."""
     place, jacobian = pose_points(term.points, state, posed, descends)
@@ -147,5 +169,5 @@ def linearise(
         place = place - term.origin @ place
         jacobian = jacobian - (term.origin @ jacobian.flatten(1)).view(3, -1)
     else:
-        place, jacobian = project_points(place, jacobian, state, scale)
+        place, jacobian = project_points(place, jacobian, state, scale, lens)
     return place - term.places, jacobian

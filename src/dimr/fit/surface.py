@@ -7,8 +7,10 @@ where they do not, the body is right more often (docs/stage1.md).
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, Float32, Int
 
+from dimr.body.camera import WEAK, Lens, project_lens
 from dimr.body.model import BodyModel
 from dimr.surface.atlas import Atlas
 from dimr.surface.closest import closest_on_mesh
@@ -21,7 +23,9 @@ BODY_SHARE = 0.7
 """Of the body in their mean."""
 
 
-def lay_surface(regression: Regression, iuv: Iuv, body: BodyModel, atlas: Atlas) -> Iuv:
+def lay_surface(
+    regression: Regression, iuv: Iuv, body: BodyModel, atlas: Atlas, lens: Lens = WEAK
+) -> Iuv:
     """The surface of a body under the pixels of an IUV; mask and confidence stay.
 
     Pixels beside the body show what its nearest pixel shows. A body that is not in the crop
@@ -32,10 +36,13 @@ def lay_surface(regression: Regression, iuv: Iuv, body: BodyModel, atlas: Atlas)
         iuv: of the same crop, square, at any resolution.
         body: whose parameters these are.
         atlas: the map of that body.
+        lens: of the crop, if the regression's camera is through one.
     """
-    camera = regression.camera[0].cpu().numpy()
-    vertices = body(regression.rotmats, regression.betas).vertices_m[0].cpu().numpy()
-    drawn, _ = render_iuv(vertices, atlas, camera, iuv.mask.shape)
+    camera = regression.camera[0].cpu()
+    vertices_m = body(regression.rotmats, regression.betas).vertices_m[0].cpu()
+    seen = project_lens(vertices_m, camera, lens)
+    in_crop = torch.cat([seen, vertices_m[:, 2:]], dim=1).numpy()
+    drawn, _ = render_iuv(in_crop, atlas, np.array([1, 0, 0], np.float32), iuv.mask.shape)
     if not (drawn.mask.any() and iuv.mask.any()):
         return iuv
     uv = iuv.uv[iuv.mask].copy()

@@ -11,12 +11,14 @@ import torch
 import trimesh
 
 import dimr
+import dimr.image.load
 import dimr.predict
 from dimr import cli
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
 from dimr.commands.predict import MIN_SCORE
 from dimr.draw import CAPTION_HEIGHT
+from dimr.image.load import load_picture
 from dimr.network.dimr import HeadSize
 from dimr.sheet import CELL_PX, SHEET_WIDTH
 from dimr.surface.atlas import load_atlas
@@ -36,11 +38,13 @@ class ToyModel(dimr.predict.Model):
         self.given = []
         self.refined = []
         self.least = []
+        self.focal_px = []
 
-    def predict(self, picture, iuv=None, refine=True, min_score=0.0) -> Prediction:
+    def predict(self, picture, iuv=None, refine=True, min_score=0.0, focal_px=None) -> Prediction:
         self.given.append(iuv)
         self.refined.append(refine)
         self.least.append(min_score)
+        self.focal_px.append(focal_px)
         height, width = picture.shape[:2]
         if tuple(picture[0, 0]) == (1, 2, 3):
             raise RuntimeError("out of\nmemory")
@@ -133,6 +137,15 @@ class TestPredict:
             assert run("predict", picture, "-o", tmp_path / f"out{number}", *flags)[0] == 0
         assert toy_model.least == [MIN_SCORE, 0.0]
         assert run("predict", picture, "--min-score", "2")[0] != 0
+
+    def test_the_camera_is_the_callers_or_the_files(self, run, toy_model, tmp_path, monkeypatch):
+        picture = save_picture(tmp_path / "me.png")
+        monkeypatch.setattr(dimr.image.load, "read_focal_px", lambda path, size: sum(size) / 8)
+        for number, flags in enumerate(([], ["--focal", "900"])):
+            assert run("predict", picture, "-o", tmp_path / f"out{number}", *flags)[0] == 0
+        height, width = load_picture(picture).shape[:2]
+        assert toy_model.focal_px == [(width + height) / 8, 900.0]
+        assert run("predict", picture, "--focal", "0")[0] != 0
 
     def test_bad_pictures_do_not_stop_the_others(self, run, toy_model, tmp_path):
         album = tmp_path / "album"

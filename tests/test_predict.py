@@ -178,6 +178,38 @@ class TestGeometry:
         gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
         assert np.abs(gaps).max() < 0.01 * np.ptp(truth.detection.box_px[1::2])
 
+    def test_a_focal_length_of_the_callers_own_moves_people_along(self, body, atlas):
+        truth = KnownPerson(body, atlas, 5, (0.0, 0.3, 30.0))
+        model = perfect_model(body, atlas, [truth])
+        near, far = (
+            model.predict(PICTURE, refine=False, focal_px=focal).people[0]
+            for focal in (0.5 * CAMERA.focal_px, 2 * CAMERA.focal_px)
+        )
+        assert (near.focal_px, far.focal_px) == (0.5 * CAMERA.focal_px, 2 * CAMERA.focal_px)
+        assert far.joints_cam_m[0, 2] == pytest.approx(4 * near.joints_cam_m[0, 2], rel=0.05)
+        gap = np.abs(far.keypoints_px - near.keypoints_px).max()
+        assert gap < 0.03 * np.ptp(truth.detection.box_px[1::2])
+
+    @pytest.mark.parametrize("focal", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_focal_length_that_is_none_is_refused(self, body, atlas, focal):
+        with pytest.raises(
+            ValueError, match=r"focal_px: got .*, want a positive number of pixels"
+        ):
+            perfect_model(body, atlas, []).predict(PICTURE, focal_px=focal)
+
+    def test_refinement_leaves_somebody_close_where_they_are(self, body, atlas):
+        """Stage 2's weak perspective cannot show them; the lens of the picture can."""
+        truth = KnownPerson(body, atlas, 5, (0.2, 0.1, 4.5))
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
+        gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
+        assert np.abs(gaps).mean() < 0.01 * np.ptp(truth.detection.box_px[1::2])
+        root_m = body.joints_rest(torch.from_numpy(person.betas)[None])[0, 0].numpy()
+        own_m = (person.vertices_cam_m - person.joints_cam_m[0] + root_m)[person.vertex_seen]
+        weak = person.camera_crop[0] * own_m[:, :2] + person.camera_crop[1:]
+        seen_px = CAMERA.project(person.vertices_cam_m[person.vertex_seen])
+        gap = np.abs(weak - full_to_norm(person.crop, seen_px)).mean()
+        assert 0.003 < gap < 0.03  # what weak perspective can show of it
+
     def test_vertices_and_joints_move_together(self, body, atlas):
         truth = KnownPerson(body, atlas, 3, PLACES[0])
         (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people

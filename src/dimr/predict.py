@@ -8,6 +8,7 @@ is then laid on its IUV and on landmarks.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class Model:
         iuv: Iuv | Sequence[Iuv] | None = None,
         refine: bool = True,
         min_score: float = 0.0,
+        focal_px: float | None = None,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
 
@@ -82,9 +84,17 @@ class Model:
             refine: Lay each body on its IUV, and where that is stage 1's on landmarks, after
                 stage 2 (dimr.fit).
             min_score: Leave out people of whom stage 1 is less sure; of an IUV of yours nobody is.
+            focal_px: Focal length of the picture's camera; None: `default_camera`'s.
+
+        Raises:
+            ValueError: for an IUV or a focal length that cannot be this picture's.
         """
         height, width = picture.shape[:2]
         camera = default_camera(width, height)
+        if focal_px is not None:
+            if not (np.isfinite(focal_px) and focal_px > 0):
+                raise ValueError(f"focal_px: got {focal_px}, want a positive number of pixels")
+            camera = replace(camera, focal_px=float(focal_px))
         if iuv is None:
             people = [
                 self._recover(picture, detection, None, camera, refine)

@@ -8,7 +8,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from dimr.image import load
-from dimr.image.load import PictureError, list_pictures, load_picture, reduce_to_8_bits
+from dimr.image.load import (
+    PictureError,
+    list_pictures,
+    load_picture,
+    read_focal_px,
+    reduce_to_8_bits,
+)
 
 
 @pytest.fixture
@@ -153,6 +159,42 @@ class TestFormats:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert np.array_equal(load_picture(path), photo)
+            assert read_focal_px(path, (24, 18)) is None
+
+
+class TestFocal:
+    """What the camera wrote: 50 mm on 35 mm film, of a picture of 240 x 180 pixels."""
+
+    @staticmethod
+    def saved(path: Path, picture: np.ndarray, details: dict[int, object]) -> Path:
+        exif = Image.Exif()
+        exif[load.EXIF_ORIENTATION] = 1  # Pillow leaves out what has details alone
+        exif.get_ifd(load.EXIF_DETAILS).update(details)
+        Image.fromarray(picture).save(path, exif=exif)
+        return path
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+    @pytest.mark.parametrize("taken", [{}, {load.EXIF_WIDTH: 180, load.EXIF_HEIGHT: 240}])
+    def test_it_is_as_long_for_the_picture_as_on_film(self, tmp_path, photo, suffix, taken):
+        path = self.saved(tmp_path / f"a{suffix}", photo, {load.EXIF_FOCAL_MM: 50} | taken)
+        focal_px = read_focal_px(path, (24, 18))
+        assert focal_px == pytest.approx(50 / np.hypot(36, 24) * 30)
+        assert read_focal_px(path, (18, 24)) == focal_px
+
+    @pytest.mark.parametrize(
+        "details",
+        [
+            {},
+            {load.EXIF_FOCAL_MM: 0},
+            {load.EXIF_FOCAL_MM: "long"},
+            {load.EXIF_FOCAL_MM: 50, load.EXIF_WIDTH: 240, load.EXIF_HEIGHT: 160},  # cropped since
+            {load.EXIF_FOCAL_MM: 50, load.EXIF_WIDTH: "wide"},
+        ],
+    )
+    def test_where_nothing_can_be_known_there_is_none(self, tmp_path, photo, details):
+        path = self.saved(tmp_path / "a.jpg", photo, details)
+        assert read_focal_px(path, (24, 18)) is None
+        assert read_focal_px(tmp_path / "nowhere.jpg", (24, 18)) is None
 
 
 class TestReduceTo8Bits:

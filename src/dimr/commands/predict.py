@@ -65,6 +65,15 @@ def predict(
             min=0, max=1, help="Leave out people of whom stage 1 is less sure; 0 keeps all."
         ),
     ] = MIN_SCORE,
+    focal: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            min=1,
+            help="Focal length of the camera. Else a picture's file says it (EXIF), or it is 1.5 "
+            "times its diagonal.",
+        ),
+    ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="A .jpg to write with a row of panels per picture."),
@@ -98,7 +107,7 @@ def predict(
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
                 entry, result = _predict_one(
-                    model, picture, out, weights, source, refine, min_score, overwrite
+                    model, picture, out, weights, source, refine, min_score, focal, overwrite
                 )
                 entries.append(entry)
                 if sheet is not None:
@@ -166,6 +175,7 @@ def _predict_one(
     source: "IuvSource | None",
     refine: bool,
     min_score: float,
+    focal_px: float | None,
     overwrite: bool,
 ) -> "tuple[dict[str, Any], tuple[np.ndarray, Prediction] | None]":
     """Predict and write one picture.
@@ -183,7 +193,7 @@ def _predict_one(
     result = None
     try:
         about, pixels, prediction = _write_one(
-            model, picture, out, weights, source, refine, min_score, overwrite
+            model, picture, out, weights, source, refine, min_score, focal_px, overwrite
         )
         entry |= about
         result = pixels, prediction
@@ -206,12 +216,13 @@ def _write_one(
     source: "IuvSource | None",
     refine: bool,
     min_score: float,
+    focal_px: float | None,
     overwrite: bool,
 ) -> "tuple[dict[str, Any], np.ndarray, Prediction]":
     from dimr import __version__
     from dimr.draw import overlay_picture, picture_bytes, seen_rgb
     from dimr.export import choose_folder, person_files, write_picture
-    from dimr.image.load import load_picture
+    from dimr.image.load import load_picture, read_focal_px
 
     pixels = load_picture(picture)
     folder = choose_folder(out, picture, overwrite)
@@ -219,7 +230,9 @@ def _write_one(
     given = None
     if source is not None:
         given = [window.to_picture(size) for window in source.people(picture, pixels)]
-    prediction = model.predict(pixels, given, refine, min_score)
+    if focal_px is None:
+        focal_px = read_focal_px(picture, size)
+    prediction = model.predict(pixels, given, refine, min_score, focal_px)
     overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
     files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []

@@ -4,6 +4,7 @@ Files come from anywhere, so all sizes are checked in the header before pixels a
 common formats are read, and whatever cannot be used is refused by a `PictureError` of one line.
 """
 
+import math
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,11 @@ JPEG_START = b"\xff\xd8\xff"
 JPEG_REDUCTIONS = (2, 4, 8)
 RGB_CONVERTIBLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 EXIF_ORIENTATION = 0x0112
+EXIF_DETAILS, EXIF_WIDTH, EXIF_HEIGHT, EXIF_FOCAL_MM = 0x8769, 0xA002, 0xA003, 0xA405
+"""The directory of what the camera knew; in it sides in pixels, focal length on 35 mm film."""
+FILM_MM = (24.0, 36.0)
+SAME_SHAPE = 0.02
+"""Sides' ratios of a picture as it is and as it was taken that differ by less are the same."""
 
 
 class PictureError(ValueError):
@@ -67,6 +73,31 @@ def load_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.nda
     except Exception as error:  # Decoders of hostile bytes raise nearly anything.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{path}: damaged or truncated picture ({reason})") from error
+
+
+def read_focal_px(path: str | Path, size: tuple[int, int]) -> float | None:
+    """Focal length that the camera wrote into a picture's file, in pixels.
+
+    None where it wrote none, or where the picture was cropped since: then its sides are in another
+    ratio than those of which the file speaks.
+
+    Args:
+        path: a picture that `load_picture` reads.
+        size: its width and height as they were read, in either order.
+    """
+    try:
+        with warnings.catch_warnings(), Path(path).open("rb") as stream:
+            warnings.simplefilter("ignore")
+            details = read_header(stream).getexif().get_ifd(EXIF_DETAILS)
+        focal_mm = float(details.get(EXIF_FOCAL_MM, 0))
+        sides = sorted(float(details.get(tag, 0)) for tag in (EXIF_WIDTH, EXIF_HEIGHT))
+    except Exception:  # Broken metadata must not cost the picture.
+        return None
+    short, long = sorted(size)
+    cropped = sides[0] > 0 and abs(sides[0] / sides[1] * long / short - 1) > SAME_SHAPE
+    if cropped or not 1 <= focal_mm < math.inf:
+        return None
+    return focal_mm / math.hypot(*FILM_MM) * math.hypot(*size)
 
 
 def list_pictures(path: str | Path) -> list[Path]:

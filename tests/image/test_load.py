@@ -173,7 +173,7 @@ class TestFocal:
         Image.fromarray(picture).save(path, exif=exif)
         return path
 
-    @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+    @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
     @pytest.mark.parametrize("taken", [{}, {load.EXIF_WIDTH: 180, load.EXIF_HEIGHT: 240}])
     def test_it_is_as_long_for_the_picture_as_on_film(self, tmp_path, photo, suffix, taken):
         path = self.saved(tmp_path / f"a{suffix}", photo, {load.EXIF_FOCAL_MM: 50} | taken)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.body.camera import WEAK, Lens, project_lens, project_weak
+from dimr.body.camera import NEAREST, WEAK, Lens, project_lens, project_weak
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.evaluate.errors import mpjpe_mm
@@ -135,6 +135,7 @@ class TestIuv:
         found = fit_to_iuv(known.wrong, mask_iuv(known.iuv, keep), open_body, open_atlas)
         assert all(torch.isfinite(each).all() for each in found[:3])
         assert (turned_rad(found, known.wrong) < 0.05).all()
+        assert (found.camera - known.wrong.camera).abs().max() < 0.05
         assert found is not known.wrong
 
     def test_noise_and_confidence_lower_the_trust(self, known, open_body, open_atlas):
@@ -249,6 +250,22 @@ def test_the_derivative_is_that_of_the_projected_surface(known, open_body, open_
         )
         wanted = (ahead - back) / (2 * size)
         assert (jacobian[..., column] - wanted).abs().max() < 1e-3, column
+
+
+def test_what_is_too_near_for_the_lens_tells_nothing_of_its_depth():
+    jacobian = torch.zeros(1, 3, 85)
+    jacobian[0, :, :3] = torch.eye(3)
+    state = geometry.State(
+        torch.eye(3).repeat(24, 1, 1), torch.zeros(10), torch.zeros(1), torch.zeros(2)
+    )
+    place, by_step = geometry.project_points(
+        torch.tensor([[0.1, 0.2, -9.0]]), jacobian, state, torch.tensor(0.9), LENS
+    )
+    middle = torch.tensor(LENS.middle_norm)
+    wanted = (torch.tensor([[0.09, 0.18]]) - middle) / NEAREST + middle
+    torch.testing.assert_close(place, wanted)
+    torch.testing.assert_close(by_step[0, :, :2], 0.9 / NEAREST * torch.eye(2))
+    assert not by_step[0, :, 2].any()
 
 
 def test_pose_correctives_of_the_answer_are_kept(known, open_body, open_atlas, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dimr import predict
-from dimr.body.camera import default_camera, fit_weak, full_to_norm
+from dimr.body.camera import crop_lens, default_camera, fit_weak, full_to_norm
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.correspondence.network import CropFeatures
@@ -172,7 +172,7 @@ class TestGeometry:
             assert overlap > (0.85 if on_axis else 0.6)
 
     def test_far_away_weak_perspective_is_exact(self, body, atlas):
-        """At 40 m the error of a joint is below a hundredth of the person's height."""
+        """At 60 m the error of a joint is below a hundredth of the person's height."""
         truth = KnownPerson(body, atlas, 5, (3.0, 1.0, 60.0))
         (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
         gaps = person.keypoints_px - CAMERA.project(truth.joints_cam_m)
@@ -319,6 +319,43 @@ class TestModel:
             gaps = [np.abs(each.uv - iuv.uv)[iuv.mask].mean() for each in asked[:2]]
             assert gaps[1] < 0.5 * gaps[0]
 
+    def test_everything_is_laid_through_the_same_lens(self, body, atlas, monkeypatch):
+        person = KnownPerson(body, atlas, 5, (0.2, 0.1, 4.5))
+        model = perfect_model(body, atlas, [person])
+        crop = model.stage1.refine_crop(person.detection)
+        landmarks = torch.zeros(39, 10)
+        landmarks[list(predict.LIMB_LANDMARKS), 3] = 1
+        landmarks[:, 8:] = 9.0
+        lenses = []
+        for name in ("fit_to_iuv", "lay_surface"):
+            real = getattr(predict, name)
+            monkeypatch.setattr(
+                predict, name, lambda *given, real=real: lenses.append(given[-1]) or real(*given)
+            )
+        lens = crop_lens(CAMERA, crop)
+        model.refine(
+            lambda _: person.regression(crop), crop_iuv(person.iuv, crop), landmarks, lens
+        )
+        assert lenses == [lens] * 3
+
+    def test_stage_1_gets_the_surface_of_the_body_through_the_lens(self, body, atlas):
+        """A mirrored surface comes right again, also of somebody close to a wide lens."""
+        person = KnownPerson(body, atlas, 5, (0.2, 0.1, 4.5))
+        model = perfect_model(body, atlas, [person])
+        crop = model.stage1.refine_crop(person.detection)
+        features = model.stage1.see(PICTURE, person.detection, crop)
+        truth = crop_iuv(person.iuv, crop)
+        mirrored = np.where(truth.mask[..., None], [1, 0] + truth.uv * [-1, 1], 0)
+        cells = Iuv(truth.mask, mirrored.astype(np.float32), truth.mask.astype(np.float32))
+        gaps = [
+            np.abs(model.lay(PICTURE, crop, features, cells, focal).uv - truth.uv)[
+                truth.mask
+            ].mean()
+            for focal in (None, 0.4 * CAMERA.focal_px)
+        ]
+        assert gaps[0] < 0.1 * np.abs(mirrored - truth.uv)[truth.mask].mean()
+        assert gaps[1] > 1.1 * gaps[0]
+
     def test_nobody_found(self, body, atlas):
         assert perfect_model(body, atlas, []).predict(PICTURE).people == []
 
@@ -357,6 +394,15 @@ class TestModel:
         truth.regression = lambda crop: right(crop)._replace(camera=torch.tensor([[-1.0, 0, 0]]))
         (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE).people
         assert np.isfinite(person.vertices_cam_m).all() and person.vertices_cam_m[:, 2].min() > 0
+
+    def test_an_arm_that_would_be_behind_the_camera_comes_before_it(self, body, atlas):
+        """The whole body moves back, along the ray on which it is."""
+        truth = KnownPerson(body, atlas, 1, PLACES[0])
+        right = truth.regression
+        truth.regression = lambda crop: right(crop)._replace(camera=torch.tensor([[40.0, 0, 0]]))
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
+        assert person.vertices_cam_m[:, 2].min() == pytest.approx(predict.NEAR_M, abs=1e-5)
+        assert person.camera_crop[0] > 0
 
     def test_atlas_of_another_mesh_is_refused(self, body, atlas):
         other = replace(atlas, faces=atlas.faces[::-1].copy())

@@ -1,8 +1,8 @@
 """A picture -> its people as body meshes in the picture's camera: both stages, end to end.
 
 Stage 1 finds the people on the whole picture and looks again at each one's crop; stage 2 looks at
-the same crop (one encoder pass where both stages share the encoder) and its IUV. Weak perspective
-of the crop then becomes a place in the full picture's camera. An IUV that the caller brings takes
+the same crop (one encoder pass where both stages share the encoder) and its IUV. Its weak
+perspective becomes a place in the full picture's camera. An IUV that the caller brings takes
 the place of stage 1's; it is on the open atlas, in pixels of the full picture. On demand the body
 is then laid on its IUV and on landmarks.
 """
@@ -90,11 +90,7 @@ class Model:
             ValueError: for an IUV or a focal length that cannot be this picture's.
         """
         height, width = picture.shape[:2]
-        camera = default_camera(width, height)
-        if focal_px is not None:
-            if not (np.isfinite(focal_px) and focal_px > 0):
-                raise ValueError(f"focal_px: got {focal_px}, want a positive number of pixels")
-            camera = replace(camera, focal_px=float(focal_px))
+        camera = _camera_of(picture, focal_px)
         if iuv is None:
             people = [
                 self._recover(picture, detection, None, camera, refine)
@@ -124,14 +120,14 @@ class Model:
         if not iuv.mask.any():
             return None
         regress = partial(self._regress, cropped, features)
+        lens = crop_lens(camera, crop)
         if refine:
             # whoever brings an IUV knows better than landmarks
             pose = features.pose if given is None else None
-            lens = crop_lens(camera, crop)
             regression = self.refine(regress, iuv, None if pose is None else pose[0], lens)
         else:
-            regression = regress(iuv)
-        return self._place(detection, crop, iuv, regression, camera, through_lens=refine)
+            regression = self._look_through(lens, regress(iuv), iuv)
+        return self._place(detection, crop, iuv, regression, camera)
 
     def refine(
         self,
@@ -151,26 +147,56 @@ class Model:
             landmarks: of `look_at_pose`; None does without.
             lens: of the crop, through which the answer's camera then is.
         """
-        body, atlas = self.body, self.atlas
-        laid = fit_to_iuv(regress(iuv), iuv, body, atlas, landmarks=landmarks, lens=lens)
+
+        def lay(seen: Iuv) -> Regression:
+            start = self._look_through(lens, regress(seen), seen)
+            return fit_to_iuv(start, seen, self.body, self.atlas, None, landmarks, lens)
+
+        laid = lay(iuv)
         if landmarks is None or landmarks[list(LIMB_LANDMARKS), 3].mean() < MOSTLY_SEEN:
             return laid
-        surface = lay_surface(laid, iuv, body, atlas, lens)
-        return fit_to_iuv(regress(surface), surface, body, atlas, landmarks=landmarks, lens=lens)
+        return lay(lay_surface(laid, iuv, self.body, self.atlas, lens))
+
+    def _look_through(self, lens: Lens, regression: Regression, iuv: Iuv) -> Regression:
+        """Stage 2's answer in weak perspective, with the camera that the lens shows alike.
+
+        Laid on its root where perspective is strong, a body would be beside its picture, most of
+        all in close-ups, whose root nobody sees: what is in sight says where it is.
+        """
+        posed = self.body(regression.rotmats, regression.betas)
+        points_m = self._in_sight(posed.vertices_m[0], posed.joints_m[0], iuv).cpu().float()
+        weak = regression.camera[0].cpu().float()
+        weak = torch.cat([weak[:1].clamp(min=MIN_SCALE), weak[1:]])
+        camera = weak_to_lens(points_m, weak, lens)
+        return regression._replace(camera=camera[None].to(regression.camera))
+
+    def _in_sight(
+        self, vertices_m: Float[Tensor, "V 3"], joints_m: Float[Tensor, "24 3"], iuv: Iuv
+    ) -> Float[Tensor, "N 3"]:
+        """Vertices that the IUV shows; of somebody of whom little is seen, all joints."""
+        seen = vertex_seen(iuv, self.atlas, len(vertices_m))
+        if seen.sum() < ENOUGH_SEEN:
+            return joints_m
+        return vertices_m[torch.from_numpy(seen).to(vertices_m.device)]
 
     def lay(
-        self, picture: UInt8[np.ndarray, "H W 3"], crop: Crop, features: CropFeatures, cells: Iuv
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        crop: Crop,
+        features: CropFeatures,
+        cells: Iuv,
+        focal_px: float | None = None,
     ) -> Iuv:
         """Stage 1's surface of a crop, corrected by the body that both stages make of it.
 
-        For `Stage1.laid`; see `dimr.fit.lay_surface`.
+        For `Stage1.laid`; see `dimr.fit.lay_surface`. `focal_px` is that of `predict`.
         """
         iuv = self.stage1.refine(features)
         if not iuv.mask.any():
             return cells
         regress = partial(self._regress, crop_picture(picture, crop), features)
         pose = None if features.pose is None else features.pose[0]
-        lens = crop_lens(default_camera(picture.shape[1], picture.shape[0]), crop)
+        lens = crop_lens(_camera_of(picture, focal_px), crop)
         regression = self.refine(regress, iuv, pose, lens)
         return lay_surface(regression, cells, self.body, self.atlas, lens)
 
@@ -192,12 +218,8 @@ class Model:
         iuv: Iuv,
         regression: Regression,
         camera: PerspectiveCamera,
-        through_lens: bool,
     ) -> Person:
-        """Parameters of a crop to a person in the full picture's camera.
-
-        `through_lens` says what the regression's camera is, if not weak perspective.
-        """
+        """Parameters of a crop, its camera through the lens, to a person in the full picture's."""
         posed = self.body(regression.rotmats, regression.betas)
         expected = regression.joint_error_m
         joints, vertices = posed.joints_m[0].cpu(), posed.vertices_m[0].cpu()
@@ -207,21 +229,14 @@ class Model:
             raise ValueError(
                 "stage 2 returned numbers that are not finite: the weights are broken"
             )
-        found = torch.cat([found[:1].clamp(min=MIN_SCALE), found[1:]])
-        seen, lens = vertex_seen(iuv, self.atlas, len(vertices_m)), crop_lens(camera, crop)
-        # Laid on its root where perspective is strong, a body that was seen in weak perspective
-        # would be beside its picture, most of all in close-ups, whose root nobody sees.
-        points = vertices[torch.from_numpy(seen)] if seen.sum() >= ENOUGH_SEEN else joints
-        if through_lens:
-            weak = fit_weak(_array(points), _array(project_lens(points, found, lens)))
-        else:
-            weak = _array(found)
-            found = weak_to_lens(points, torch.ones(len(points)), found, lens)
-        origin = np.zeros(3, np.float32)
-        translation_m = weak_to_translation(_array(found), crop, camera, origin)
-        if (vertices_m[:, 2] + translation_m[2]).min() < NEAR_M:
-            weak[0] = max(weak[0], MIN_SCALE)
-            translation_m = weak_to_translation(weak, crop, camera, joints_m[0])
+        points_m = self._in_sight(vertices, joints, iuv)
+        places = project_lens(points_m, found, crop_lens(camera, crop))
+        weak = fit_weak(_array(points_m), _array(places))
+        weak[0] = max(weak[0], MIN_SCALE)
+        translation_m = weak_to_translation(_array(found), crop, camera, np.zeros(3, np.float32))
+        nearest_m = (vertices_m[:, 2] + translation_m[2]).min()
+        if nearest_m < NEAR_M:  # back along the ray of the body's origin
+            translation_m *= 1 + (NEAR_M - nearest_m) / translation_m[2]
         joints_cam_m, vertices_cam_m = joints_m + translation_m, vertices_m + translation_m
         return Person(
             box_px=detection.box_px,
@@ -236,7 +251,7 @@ class Model:
             keypoints_px=camera.project(joints_cam_m),
             focal_px=camera.focal_px,
             part_seen=part_seen(iuv, self.atlas),
-            vertex_seen=seen,
+            vertex_seen=vertex_seen(iuv, self.atlas, len(vertices_m)),
             part_confidence=part_confidence(iuv, self.atlas),
             joint_error_m=None if expected is None else _array(expected[0]),
         )
@@ -293,6 +308,16 @@ def part_confidence(iuv: Iuv, atlas: Atlas) -> Float[np.ndarray, "24"]:
     pixels = np.bincount(part, minlength=25)[1:]
     total = np.bincount(part, weights=sure, minlength=25)[1:]
     return (total / np.maximum(pixels, 1)).astype(np.float32)
+
+
+def _camera_of(picture: UInt8[np.ndarray, "H W 3"], focal_px: float | None) -> PerspectiveCamera:
+    """The default camera of a picture, with the caller's focal length if there is one."""
+    camera = default_camera(picture.shape[1], picture.shape[0])
+    if focal_px is None:
+        return camera
+    if not (np.isfinite(focal_px) and focal_px > 0):
+        raise ValueError(f"focal_px: got {focal_px}, want a positive number of pixels")
+    return replace(camera, focal_px=float(focal_px))
 
 
 def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:

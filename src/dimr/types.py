@@ -64,7 +64,9 @@ class Regression(NamedTuple):
     """Rotations theta as matrices; the root maps the body frame to camera axes."""
     betas: Float[Tensor, "B 10"]
     camera: Float[Tensor, "B 3"]
-    """Weak perspective (s, tx, ty): x_norm = s * X_xy + t in crop coordinates [-1, 1]."""
+    """Weak perspective (s, tx, ty): x_norm = s * X_xy + t in crop coordinates [-1, 1].
+
+    After refinement through a lens (`dimr.body.camera.Lens`) that is so at the body's origin."""
     part_features: Float[Tensor, "B P C"] | None = None
     """phi_i of Eq. 2, one vector a part; None for variants without parts."""
     attention: Float[Tensor, "B P h w"] | None = None

@@ -126,7 +126,7 @@ class TestLens:
         points, camera = torch.from_numpy(self.points_m()), torch.from_numpy(self.FOUND)
         flat = project_weak(points[None], camera[None])[0]
         torch.testing.assert_close(project_lens(points, camera, WEAK), flat)
-        torch.testing.assert_close(weak_to_lens(points, torch.ones(30), camera, WEAK), camera)
+        torch.testing.assert_close(weak_to_lens(points, camera, WEAK), camera)
 
     def test_what_is_beside_or_behind_the_camera_stays_finite(self):
         points = torch.tensor([[0.1, 0.1, -5.0], [0.1, 0.1, -50.0]])
@@ -141,25 +141,26 @@ class TestLens:
         )
         weak, lens = torch.tensor([2.5, 0.0, 1.4]), crop_lens(CAMERA, self.CROP)
         wanted = project_weak(head_m[None], weak[None])[0]
-        found = weak_to_lens(head_m, torch.ones(40), weak, lens)
+        found = weak_to_lens(head_m, weak, lens)
         gaps = [
             (project_lens(head_m, each, lens) - wanted).norm(dim=1).mean()
             for each in (weak, found)
         ]
         assert gaps[1] < 0.25 * gaps[0]
 
-    def test_points_count_as_far_as_they_are_trusted(self):
-        points, weak = torch.from_numpy(self.points_m()), torch.from_numpy(self.FOUND)
-        moved, trust = points.clone(), torch.ones(30)
-        moved[7], trust[7] = torch.tensor([9.0, 9.0, 9.0]), 0
-        wanted = weak_to_lens(points[trust > 0], torch.ones(29), weak, self.LENS)
-        torch.testing.assert_close(weak_to_lens(moved, trust, weak, self.LENS), wanted)
+    @pytest.mark.parametrize("lens", [WEAK, LENS])
+    def test_one_point_keeps_the_scale(self, lens):
+        weak = torch.from_numpy(self.FOUND)
+        for point in torch.from_numpy(self.points_m()):
+            found = weak_to_lens(point[None], weak, lens)
+            assert float(found[0]) == pytest.approx(0.9, abs=1e-5)
+            seen = project_lens(point[None], found, lens)[0]
+            torch.testing.assert_close(seen, weak[0] * point[:2] + weak[1:])
 
-    @pytest.mark.parametrize("points", [torch.zeros(1, 3), torch.full((4, 3), torch.nan)])
+    @pytest.mark.parametrize("points", [torch.zeros(0, 3), torch.full((4, 3), torch.nan)])
     def test_where_nothing_can_be_fitted_weak_perspective_stays(self, points):
         weak = torch.from_numpy(self.FOUND)
-        found = weak_to_lens(points, torch.ones(len(points)), weak, self.LENS)
-        assert found.isfinite().all() and found[0] > 0
+        assert torch.equal(weak_to_lens(points, weak, self.LENS), weak)
 
     def test_rotated_crops_are_refused(self):
         crop = Crop(centre_px=(0.0, 0.0), side_px=200.0, size=224, angle_rad=0.3)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import dimr.image.load
 import dimr.predict
 from dimr import cli
 from dimr.body.camera import PerspectiveCamera
@@ -235,19 +236,21 @@ class TestShowAndPredict:
 
         class Stage1:
             def laid(self, lay):
-                asked.append(lay)
+                asked.append(lay())
                 return self
 
             def find_iuvs(self, picture):
                 return [iuv_to_window(truth, 0.75)] if picture.any() else []
 
-        model = type("Model", (), {"stage1": Stage1(), "atlas": atlas, "lay": "lay"})()
+        lay = staticmethod(lambda focal_px: focal_px)
+        model = type("Model", (), {"stage1": Stage1(), "atlas": atlas, "lay": lay})()
+        monkeypatch.setattr(dimr.image.load, "read_focal_px", lambda path, size: sum(size))
         monkeypatch.setattr(dimr.predict, "load", lambda *_: model)
         cv2.imwrite(str(tmp_path / "p.png"), np.full((*SIZE, 3), 100, np.uint8))
         out = works("predict", tmp_path / "p.png", "-o", tmp_path / "i.npz")
-        assert "person 1: score 0.75" in out and asked == ["lay"]
+        assert "person 1: score 0.75" in out and asked == [sum(SIZE)]
         works("predict", tmp_path / "p.png", "-o", tmp_path / "plain.npz", "--no-refine")
-        assert asked == ["lay"]
+        assert asked == [sum(SIZE)]
         assert cv2.imread(str(tmp_path / "i_drawing.png")).shape == (*SIZE, 3)
         (window,), size, _ = read_windows(tmp_path / "i.npz")
         np.testing.assert_array_equal(window.to_picture(size).uv, truth.uv)

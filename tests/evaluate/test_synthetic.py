@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.body.camera import Lens
+from dimr.body.camera import Lens, crop_lens, default_camera
 from dimr.body.model import BodyModel
 from dimr.correspondence.people import mask_to_detection
 from dimr.data.synthetic.people import CropSample, DenseLabels, Occlusion, PeopleLabels
@@ -16,6 +16,7 @@ from dimr.evaluate.synthetic import (
     group_means,
     mask_iou,
     sample_errors,
+    view_of,
 )
 from dimr.image.crop import box_iou
 from dimr.predict import load
@@ -123,7 +124,7 @@ class TestSampleErrors:
         assert 10 < errors["gt"].mpjpe_mm < 600
 
     def test_refinement_comes_before_the_errors(self, model):
-        seen = []
+        seen, lenses = [], []
 
         def to_truth(
             regress: Callable[[Iuv], Regression],
@@ -132,7 +133,7 @@ class TestSampleErrors:
             lens: Lens,
         ) -> Regression:
             seen.append((iuv.mask.shape, landmarks is None))
-            assert lens.focal_norm > 1
+            lenses.append(lens)
             regression = regress(iuv)
             half = Iuv(iuv.mask & (np.arange(96) < 48), iuv.uv)
             assert not torch.equal(regress(half).rotmats, regression.rotmats)
@@ -147,6 +148,9 @@ class TestSampleErrors:
         )
         # landmarks come with stage 1's IUV alone, and the network is sure of this person
         assert seen == [((96, 96), True), ((96, 96), False)]
+        side = self.sample.image.shape[0]
+        view = view_of(self.sample, model.stage1, "predicted")
+        assert lenses[1] == crop_lens(default_camera(side, side), view.crop)
         assert errors["gt"].mpjpe_mm < 1e-2 and errors["predicted"].mpjpe_mm < 1e-2
 
     def test_a_perfect_regression_has_no_error(self, model, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from dimr.image import load
 from dimr.image.load import (
@@ -186,6 +187,8 @@ class TestFocal:
         [
             {},
             {load.EXIF_FOCAL_MM: 0},
+            {load.EXIF_FOCAL_MM: 1},
+            {load.EXIF_FOCAL_MM: 65535},
             {load.EXIF_FOCAL_MM: "long"},
             {load.EXIF_FOCAL_MM: 50, load.EXIF_WIDTH: 240, load.EXIF_HEIGHT: 160},  # cropped since
             {load.EXIF_FOCAL_MM: 50, load.EXIF_WIDTH: "wide"},
@@ -195,6 +198,12 @@ class TestFocal:
         path = self.saved(tmp_path / "a.jpg", photo, details)
         assert read_focal_px(path, (24, 18)) is None
         assert read_focal_px(tmp_path / "nowhere.jpg", (24, 18)) is None
+
+    def test_pixels_are_not_decoded(self, tmp_path, photo, monkeypatch):
+        path, decoded = tmp_path / "a.png", []
+        Image.fromarray(photo).save(path)
+        monkeypatch.setattr(PngImageFile, "load", decoded.append)
+        assert read_focal_px(path, (24, 18)) is None and not decoded
 
 
 class TestReduceTo8Bits:

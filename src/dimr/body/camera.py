@@ -29,6 +29,8 @@ FOCAL_DIAGONALS = 1.5
 are photographed from some metres, or cut out of larger pictures (docs/refine.md)."""
 NEAREST = 0.2
 """A point through a lens is at least so far away, as a share of the origin's distance."""
+PLACE_STD, SCALE_STD = 0.03, 0.3
+"""How far from the truth weak perspective is: places (crop-normalised), scale (share)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +92,27 @@ def project_lens(
 
 
 def weak_to_lens(
-    points_m: Float[Tensor, "N 3"],
-    trust: Float[Tensor, "N"],
-    camera: Float[Tensor, "3"],
-    lens: Lens,
+    points_m: Float[Tensor, "N 3"], camera: Float[Tensor, "3"], lens: Lens
 ) -> Float[Tensor, "3"]:
     """The camera with which a lens shows points where weak perspective does.
 
-    Least squares of the places times their depth, weighted by `trust`: linear. Where that has no
-    sense (one point, a scale that is not positive) the weak camera stays.
+    Least squares of the places times their depth, held near the scale of weak perspective, which
+    a few points in one place do not tell: linear. What is not finite stays as it is.
     """
-    middle = points_m.new_tensor(lens.middle_norm)
-    wanted = camera[0] * points_m[:, :2] + camera[1:] - middle
-    matrix = torch.eye(3).to(points_m)[None, 1:].repeat(len(points_m), 1, 1)
-    matrix[..., 0] = points_m[:, :2] - wanted * points_m[:, 2:] / lens.focal_norm
-    matrix, weighted = matrix.double(), (trust[:, None, None] * matrix).double()
-    found, singular = torch.linalg.solve_ex(
-        torch.einsum("nik,nil->kl", weighted, matrix),
-        torch.einsum("nik,ni->k", weighted, wanted.double()),
-    )
-    found = found.to(camera)
+    points, weak = points_m.double(), camera.double()
+    middle = points.new_tensor(lens.middle_norm)
+    wanted = weak[0] * points[:, :2] + weak[1:] - middle
+    matrix = torch.eye(3).to(points)[None, 1:].repeat(len(points), 1, 1)
+    matrix[..., 0] = points[:, :2] - wanted * points[:, 2:] / lens.focal_norm
+    left = torch.einsum("nik,nil->kl", matrix, matrix)
+    right = torch.einsum("nik,ni->k", matrix, wanted)
+    held = len(points) * (PLACE_STD / SCALE_STD) ** 2
+    left[0, 0] += held / weak[0] ** 2
+    right[0] += held / weak[0]
+    found, singular = torch.linalg.solve_ex(left, right)
     found[1:] += middle
     sound = not singular and found.isfinite().all() and found[0] > 0
-    return found if sound else camera
+    return found.to(camera) if sound else camera
 
 
 def project_weak(

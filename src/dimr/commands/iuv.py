@@ -1,6 +1,7 @@
 """`dimr iuv`: convert, check, show, predict an IUV; make the table that DensePose's need."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
@@ -176,7 +177,7 @@ def predict(
     """The IUV of each person of a picture, and a drawing of them."""
     from dimr.correspondence.iuv_window import windows_bytes
     from dimr.draw import iuvs_picture, picture_bytes
-    from dimr.image.load import load_picture
+    from dimr.image.load import load_picture, read_focal_px
     from dimr.predict import load
 
     # a name that a folder of IUVs does not take for one of them
@@ -185,11 +186,13 @@ def predict(
     _check_out(drawing, ".png", overwrite)
     pixels = load_picture(picture)
     model = load(weights, None, device)
-    stage1 = model.stage1.laid(model.lay) if refine else model.stage1
+    size = pixels.shape[1], pixels.shape[0]
+    stage1 = model.stage1
+    if refine:
+        stage1 = stage1.laid(partial(model.lay, focal_px=read_focal_px(picture, size)))
     people = stage1.find_iuvs(pixels)
     if not people:
         raise ValueError(f"{picture}: no person found")
-    size = pixels.shape[1], pixels.shape[0]
     _write(out, windows_bytes(people, size, model.atlas))
     _write(drawing, picture_bytes(iuvs_picture(pixels, people, size), ".png"))
     for number, person in enumerate(people, start=1):

@@ -146,9 +146,11 @@ def project_points(
     scale = scale * state.zoom.exp()
     middle = place_m.new_tensor(lens.middle_norm)
     bend = scale / lens.focal_norm
-    depth = (1 + bend * place_m[:, 2:]).clamp(min=NEAREST)
+    depth = 1 + bend * place_m[:, 2:]
+    too_near = depth < NEAREST
+    depth = depth.clamp(min=NEAREST)
     seen = (scale * place_m[:, :2] + state.shift_norm - middle) / depth
-    by_depth = bend * seen / depth
+    by_depth = (bend * seen / depth).masked_fill(too_near, 0)
     by_step = (scale / depth)[..., None] * jacobian[:, :2] - by_depth[..., None] * jacobian[:, 2:]
     by_step[..., -3] = scale * place_m[:, :2] / depth - by_depth * place_m[:, 2:]
     by_step[..., -2:] = torch.eye(2) / depth[..., None]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from dimr.body.camera import WEAK, Lens, weak_to_lens
+from dimr.body.camera import WEAK, Lens
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.fit.geometry import (
@@ -61,14 +61,14 @@ def fit_to_iuv(
     steps lead nowhere, the answer comes back as it is.
 
     Args:
-        regression: of one crop (B = 1); theta, beta and the weak-perspective camera of the crop.
+        regression: of one crop (B = 1); theta, beta and the camera of the crop.
         iuv: of the same crop, square, at any resolution; confidences count where there are any.
         body: whose parameters these are.
         atlas: the map of that body.
         keypoints: further places, in the same crop's normalised coordinates.
         landmarks: what the landmark network says of the crop, as `look_at_pose` of
             `dimr.correspondence.landmarks` gives it.
-        lens: of the crop. What comes back has a camera through it, exact at the body's origin.
+        lens: of the crop, through which the regression's camera is, before and after.
 
     Raises:
         ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
@@ -80,6 +80,7 @@ def fit_to_iuv(
     if height != width:
         raise ValueError(f"iuv: got {height} x {width} pixels, want a square crop")
     rotmats, betas, camera = (each[0].cpu().float() for each in regression[:3])
+    start = State(rotmats, betas, torch.zeros(1), camera[1:])
     pixels, seen = pixel_term(regression, iuv, body, atlas)
     joints, descends = [], descendants(body.parents)
     if keypoints is not None:
@@ -93,10 +94,7 @@ def fit_to_iuv(
     if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    start = State(rotmats, betas, torch.zeros(1), camera[1:])
-    camera = start_camera(terms, start, pose_skeleton(start, *skeleton), camera, descends, lens)
-    state = start = start._replace(shift_norm=camera[1:])
-    precision = 1 / prior_std(seen) ** 2
+    state, precision = start, 1 / prior_std(seen) ** 2
     for _ in range(STEPS):
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
@@ -137,22 +135,6 @@ def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:
     turns = (joint * factor)[:, None] * np.array([1, 1, IN_PLANE])
     others = [BETAS_STD] * 10 + [LOG_SCALE_STD] + [SHIFT_STD] * 2
     return torch.from_numpy(np.concatenate([turns.ravel(), others]))
-
-
-def start_camera(
-    terms: list[Term],
-    state: State,
-    posed: Skeleton,
-    camera: Float[Tensor, "3"],
-    descends: Float[Tensor, "24 24"],
-    lens: Lens,
-) -> Float[Tensor, "3"]:
-    """Stage 2's weak perspective, through the lens: as alike as can be where something is seen."""
-    seen = [term for term in terms if term.origin is None]
-    if not seen:
-        return camera
-    points = [pose_points(term.points, state, posed, descends)[0] for term in seen]
-    return weak_to_lens(torch.cat(points), torch.cat([each.trust for each in seen]), camera, lens)
 
 
 def linearise(

@@ -32,6 +32,8 @@ EXIF_ORIENTATION = 0x0112
 EXIF_DETAILS, EXIF_WIDTH, EXIF_HEIGHT, EXIF_FOCAL_MM = 0x8769, 0xA002, 0xA003, 0xA405
 """The directory of what the camera knew; in it sides in pixels, focal length on 35 mm film."""
 FILM_MM = (24.0, 36.0)
+FOCAL_MM = (8.0, 2000.0)
+"""Shortest and longest lens that is believed."""
 SAME_SHAPE = 0.02
 """Sides' ratios of a picture as it is and as it was taken that differ by less are the same."""
 
@@ -78,8 +80,8 @@ def load_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.nda
 def read_focal_px(path: str | Path, size: tuple[int, int]) -> float | None:
     """Focal length that the camera wrote into a picture's file, in pixels.
 
-    None where it wrote none, or where the picture was cropped since: then its sides are in another
-    ratio than those of which the file speaks.
+    None where it wrote none or none that a lens has, and where the sides of the picture are in
+    another ratio than those of which the file speaks: then it was cropped since.
 
     Args:
         path: a picture that `load_picture` reads.
@@ -88,14 +90,17 @@ def read_focal_px(path: str | Path, size: tuple[int, int]) -> float | None:
     try:
         with warnings.catch_warnings(), Path(path).open("rb") as stream:
             warnings.simplefilter("ignore")
-            details = read_header(stream).getexif().get_ifd(EXIF_DETAILS)
+            image = read_header(stream)
+            if image.format == "PNG" and "exif" not in image.info:
+                return None  # Pillow would decode all pixels to look behind them
+            details = image.getexif().get_ifd(EXIF_DETAILS)
         focal_mm = float(details.get(EXIF_FOCAL_MM, 0))
         sides = sorted(float(details.get(tag, 0)) for tag in (EXIF_WIDTH, EXIF_HEIGHT))
     except Exception:  # Broken metadata must not cost the picture.
         return None
     short, long = sorted(size)
     cropped = sides[0] > 0 and abs(sides[0] / sides[1] * long / short - 1) > SAME_SHAPE
-    if cropped or not 1 <= focal_mm < math.inf:
+    if cropped or not FOCAL_MM[0] <= focal_mm <= FOCAL_MM[1]:
         return None
     return focal_mm / math.hypot(*FILM_MM) * math.hypot(*size)
 

@@ -128,7 +128,7 @@ def test_a_landmark_counts_as_far_as_it_is_seen_inside_and_sure(known, open_body
     for term in landmark_terms(landmarks, open_body):
         assert float(term.trust[list(ON_BODY).index(L_ANKLE)]) == pytest.approx(1e-3, rel=0.01)
     landmarks[L_WRIST, 8:] = torch.tensor([PLACE_NOISE, 2 * WORLD_NOISE]) / SPREAD_SHARE
-    landmarks[L_WRIST, 3] = 0.5
+    landmarks[L_WRIST, 3] = 0.25
     row = list(ON_BODY).index(L_WRIST)
     in_crop, in_metres = landmark_terms(landmarks, open_body)
     assert float(in_crop.trust[row]) == pytest.approx(1 / 8)

@@ -20,8 +20,8 @@ PLACE_NOISE = 0.03
 """Standard deviation of places that the network is sure of, crop-normalised (2.9 px of 192)."""
 WORLD_NOISE = 0.05
 """The same of world landmarks, metres."""
-VISIBILITY_POWER, INSIDE_POWER = 2.0, 3.0
-"""A landmark counts with the probabilities that it is seen and in the picture to these powers,"""
+INSIDE_POWER = 3.0
+"""A landmark counts with its visibility, with its being inside of the picture to this power,"""
 SPREAD_SHARE = 0.1
 """and with this share of its expected error beside the noise: all of it would leave people in rare
 poses where they are, whose landmarks are unsure but better than stage 2's joints."""
@@ -42,7 +42,7 @@ def landmark_terms(landmarks: Float[Tensor, "L 10"], body: BodyModel) -> list[Te
     places, world_m, spread = own[:, :2], own[:, 5:8], SPREAD_SHARE * own[:, 8:]
     noise = spread.new_tensor([PLACE_NOISE, WORLD_NOISE])
     visible, inside = own[:, 3:5].clamp(0, 1).split(1, dim=1)
-    visible = visible**VISIBILITY_POWER * inside**INSIDE_POWER
+    visible = visible * inside**INSIDE_POWER
     in_crop, in_metres = (visible * noise**2 / (noise**2 + spread**2)).unbind(-1)
     origin = in_metres / in_metres.sum().clamp(min=1e-6)
     return [

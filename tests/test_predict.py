@@ -197,6 +197,17 @@ class TestGeometry:
         ):
             perfect_model(body, atlas, []).predict(PICTURE, focal_px=focal)
 
+    def test_without_refinement_what_is_seen_lies_where_stage_2_has_it(self, body, atlas):
+        """A close-up: the root, whose depth weak perspective means, is far below the picture."""
+        truth = KnownPerson(body, atlas, 5, (0.0, 0.6, 2.2))
+        (person,) = perfect_model(body, atlas, [truth]).predict(PICTURE, refine=False).people
+        camera = truth.regression(person.crop).camera[0].numpy()
+        own_m = (truth.vertices_cam_m - truth.translation_m)[person.vertex_seen]
+        wanted = camera[0] * own_m[:, :2] + camera[1:]
+        seen_px = CAMERA.project(person.vertices_cam_m[person.vertex_seen])
+        gap = np.abs(full_to_norm(person.crop, seen_px) - wanted).mean()
+        assert gap < 0.015
+
     def test_refinement_leaves_somebody_close_where_they_are(self, body, atlas):
         """Stage 2's weak perspective cannot show them; the lens of the picture can."""
         truth = KnownPerson(body, atlas, 5, (0.2, 0.1, 4.5))

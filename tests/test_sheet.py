@@ -42,7 +42,7 @@ def green() -> np.ndarray:
 class TestSheet:
     def test_panels_stand_in_columns_under_their_captions(self, open_body, green):
         pages = Sheet(open_body.faces.numpy())
-        pages.add("me.jpg", (green, Prediction((WIDTH, HEIGHT), [standing(open_body, (0, 0, 4))])))
+        pages.add("me.jpg", (green, Prediction((WIDTH, HEIGHT), [standing(open_body, (0, 0, 6))])))
         page = decode(pages.to_jpeg())
         assert page.shape == (CAPTION_HEIGHT + ROW_PX, SHEET_WIDTH, 3)
         assert all(inked(cell) for cell in cells(page[CAPTION_HEIGHT:]))

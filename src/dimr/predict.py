@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dimr.body.camera import (
@@ -36,10 +36,7 @@ from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.fit import fit_to_iuv, lay_surface
-from dimr.image.crop import (
-    crop_picture,
-    picture_to_tensor,
-)
+from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
 from dimr.surface.iuv import crop_iuv, part_seen, vertex_seen
@@ -164,20 +161,12 @@ class Model:
         all in close-ups, whose root nobody sees: what is in sight says where it is.
         """
         posed = self.body(regression.rotmats, regression.betas)
-        points_m = self._in_sight(posed.vertices_m[0], posed.joints_m[0], iuv).cpu().float()
+        vertices, joints = posed.vertices_m[0].cpu().float(), posed.joints_m[0].cpu().float()
+        points_m = _in_sight(vertices, joints, vertex_seen(iuv, self.atlas, len(vertices)))
         weak = regression.camera[0].cpu().float()
         weak = torch.cat([weak[:1].clamp(min=MIN_SCALE), weak[1:]])
         camera = weak_to_lens(points_m, weak, lens)
         return regression._replace(camera=camera[None].to(regression.camera))
-
-    def _in_sight(
-        self, vertices_m: Float[Tensor, "V 3"], joints_m: Float[Tensor, "24 3"], iuv: Iuv
-    ) -> Float[Tensor, "N 3"]:
-        """Vertices that the IUV shows; of somebody of whom little is seen, all joints."""
-        seen = vertex_seen(iuv, self.atlas, len(vertices_m))
-        if seen.sum() < ENOUGH_SEEN:
-            return joints_m
-        return vertices_m[torch.from_numpy(seen).to(vertices_m.device)]
 
     def lay(
         self,
@@ -229,7 +218,8 @@ class Model:
             raise ValueError(
                 "stage 2 returned numbers that are not finite: the weights are broken"
             )
-        points_m = self._in_sight(vertices, joints, iuv)
+        seen = vertex_seen(iuv, self.atlas, len(vertices_m))
+        points_m = _in_sight(vertices, joints, seen)
         places = project_lens(points_m, found, crop_lens(camera, crop))
         weak = fit_weak(_array(points_m), _array(places))
         weak[0] = max(weak[0], MIN_SCALE)
@@ -251,7 +241,7 @@ class Model:
             keypoints_px=camera.project(joints_cam_m),
             focal_px=camera.focal_px,
             part_seen=part_seen(iuv, self.atlas),
-            vertex_seen=vertex_seen(iuv, self.atlas, len(vertices_m)),
+            vertex_seen=seen,
             part_confidence=part_confidence(iuv, self.atlas),
             joint_error_m=None if expected is None else _array(expected[0]),
         )
@@ -318,6 +308,13 @@ def _camera_of(picture: UInt8[np.ndarray, "H W 3"], focal_px: float | None) -> P
     if not (np.isfinite(focal_px) and focal_px > 0):
         raise ValueError(f"focal_px: got {focal_px}, want a positive number of pixels")
     return replace(camera, focal_px=float(focal_px))
+
+
+def _in_sight(
+    vertices_m: Float[Tensor, "V 3"], joints_m: Float[Tensor, "24 3"], seen: Bool[np.ndarray, "V"]
+) -> Float[Tensor, "N 3"]:
+    """Vertices that are seen; of somebody of whom little is seen, all joints."""
+    return vertices_m[torch.from_numpy(seen)] if seen.sum() >= ENOUGH_SEEN else joints_m
 
 
 def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:

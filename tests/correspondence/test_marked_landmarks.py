@@ -17,6 +17,7 @@ from dimr.correspondence.landmarks import (
     LEAST_SPREAD,
     POSE_VALUES,
     SECOND_LOOKS,
+    TURNS_RAD,
     USUAL_SPREAD,
     LandmarkNet,
     SecondOpinion,
@@ -136,7 +137,7 @@ class TestSearch:
         image = torch.ones(3, 3, 64, 64)
         image[1] = 0.5
         _, seer = self.search(image)
-        turned = [1] * (4 + FOLLOWED * CLOSER_LOOKS)
+        turned = [len(TURNS_RAD), *[FOLLOWED] * CLOSER_LOOKS]
         upright = [3] * (1 + CLOSER_LOOKS)
         assert [len(window) for window, _ in seer.looked_at] == [*upright, *turned]
 
@@ -155,9 +156,10 @@ class TestSearch:
             """Sees through whoever it took for the most upright at first."""
 
             def upright(self, window):
-                followed = 1 + CLOSER_LOOKS + 4 + CLOSER_LOOKS  # the last one after the first
-                doubted = len(self.looked_at) == followed
-                return super().upright(window) * (0.1 if doubted else 1.0)
+                upright = super().upright(window)
+                if len(self.looked_at) == 2 * (1 + CLOSER_LOOKS):  # the last one
+                    upright[0] *= 0.1
+                return upright
 
         image = torch.zeros(1, 3, 64, 64)
         image[:, :, :, 44:], image[:, :, :20] = 0.8, 0.9
@@ -347,7 +349,7 @@ class TestSpread:
 class Elsewhere(Seer):
     """Sees everything at the left edge, two metres to the right."""
 
-    look_after, _follow = SecondOpinion.look_after, SecondOpinion._follow
+    look_after = SecondOpinion.look_after
 
     def forward(self, window, mark):
         places, world, upright, summary = super().forward(window, mark)
@@ -424,15 +426,16 @@ class TestSecondOpinion:
         look_at_pose(network, image, marker, body)
         again, half = Elsewhere(), 0.4 * WINDOW_MARGIN
         axes = half * torch.tensor([[0.0, 1.0], [-1.0, 0.0]]).expand(2, 2, 2)
-        for start in (window_after(alone[..., :8]), (body[:, 0], axes)):
-            again._follow(image, marker, *start)
-        for (window, _), (wanted, _) in zip(second.looked_at, again.looked_at, strict=True):
-            torch.testing.assert_close(window, wanted)
+        for window in (window_after(alone[..., :8]), (body[:, 0], axes)):
+            for _ in range(SECOND_LOOKS):
+                window = window_after(look(again, image, marker, *window).pose)
+        after, there = again.looked_at[:SECOND_LOOKS], again.looked_at[SECOND_LOOKS:]
+        assert len(second.looked_at) == SECOND_LOOKS
+        for (windows, _), (one, _), (other, _) in zip(second.looked_at, after, there, strict=True):
+            torch.testing.assert_close(windows, torch.cat([one, other]))
         # the same in coordinates of the crop in the middle of its surroundings
         look_around(network, image, marker, AROUND * body)
-        torch.testing.assert_close(
-            again.looked_at[SECOND_LOOKS][0], second.looked_at[3 * SECOND_LOOKS][0]
-        )
+        torch.testing.assert_close(second.looked_at[SECOND_LOOKS][0], second.looked_at[0][0])
 
     @torch.no_grad()
     @pytest.mark.parametrize("bright", [0, 1])
@@ -441,7 +444,6 @@ class TestSecondOpinion:
         monkeypatch.setattr(landmarks, "SECOND_LOOKS", 1)
         second = Choosy()
         second.look_after = SecondOpinion.look_after.__get__(second)
-        second._follow = SecondOpinion._follow.__get__(second)
         body = torch.tensor([[0.5, 0.5], [0.5, 0.4]]).expand(2, 2, 2)
         image = torch.zeros(2, 3, 64, 64)
         image[1 - bright] = 1

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -112,18 +112,15 @@ class SecondOpinion(nn.Module):
         """The last of some looks from where another one would be next, or of as many from where
         somebody else saw the bodies, if anybody did: the surer one.
         """
-        after = self._follow(image, marker, *window_after(found.pose))
-        if body is None:
-            return after
-        there = self._follow(image, marker, *window_around(*body.unbind(1)))
-        best, every = (there.upright > after.upright).long(), torch.arange(len(image))
-        return Look(*(torch.stack(each)[best, every] for each in zip(after, there, strict=True)))
-
-    def _follow(self, image: Tensor, marker: Tensor, middle: Tensor, axes: Tensor) -> Look:
+        starts = [window_after(found.pose)]
+        if body is not None:
+            starts.append(window_around(*body.unbind(1)))
+        middle, axes = (torch.cat(each) for each in zip(*starts, strict=True))
+        pictures, marks = (_repeat(each, len(starts)) for each in (image, marker))
         for _ in range(SECOND_LOOKS):
-            found = look(self, image, marker, middle, axes)
-            middle, axes = window_after(found.pose)
-        return found
+            last = look(self, pictures, marks, middle, axes)
+            middle, axes = window_after(last.pose)
+        return _surest(last, last.upright, len(starts))[0]
 
 
 class LandmarkNet(nn.Module):
@@ -302,21 +299,29 @@ def _search(
     network: nn.Module, image: Tensor, marker: Tensor, turns_rad: Sequence[float]
 ) -> tuple[Look, Float[Tensor, "B"]]:
     """The last look that counts, and how upright the first one was."""
-    middle, every = image.new_zeros(len(image), 2), torch.arange(len(image))
-    first = [
-        look(network, image, marker, middle, rotations(middle[:, 0] + turn_rad))
-        for turn_rad in turns_rad
-    ]
-    poses, upright = (torch.stack([each[k] for each in first], dim=1) for k in range(2))
-    found, sure, firsts = [], [], []
-    for turn in upright.topk(min(FOLLOWED, len(turns_rad)), dim=1).indices.T:
-        seen = poses[every, turn]
-        for _ in range(CLOSER_LOOKS):
-            closer = look(network, image, marker, *window_after(seen))
-            seen = closer.pose
-        found.append(closer)
-        firsts.append(upright[every, turn])
-        sure.append(closer.upright * firsts[-1])
-    best = torch.stack(sure).argmax(0)
-    chosen = (torch.stack(values)[best, every] for values in zip(*found, strict=True))
-    return Look(*chosen), torch.stack(firsts)[best, every]
+    count = len(turns_rad)
+    angle_rad = image.new_tensor(turns_rad).repeat_interleave(len(image))
+    pictures, marks = (_repeat(each, count) for each in (image, marker))
+    middle = image.new_zeros(len(pictures), 2)
+    first = look(network, pictures, marks, middle, rotations(angle_rad))
+    upright, turns = first.upright.view(count, -1).topk(min(FOLLOWED, count), dim=0)
+    followed = len(turns)
+    seen = first.pose.unflatten(0, (count, -1))[turns, torch.arange(len(image))].flatten(0, 1)
+    pictures, marks = (_repeat(each, followed) for each in (image, marker))
+    for _ in range(CLOSER_LOOKS):
+        closer = look(network, pictures, marks, *window_after(seen))
+        seen = closer.pose
+    found, best = _surest(closer, closer.upright * upright.flatten(), followed)
+    return found, upright.gather(0, best[None])[0]
+
+
+def _repeat(pictures: Float[Tensor, "B C H W"], count: int) -> Float[Tensor, "N C H W"]:
+    """The batch so many times: networks are faster at several windows at once."""
+    return pictures.repeat(count, 1, 1, 1)
+
+
+def _surest(looks: Look, sure: Float[Tensor, "N"], count: int) -> tuple[Look, Int[Tensor, "B"]]:
+    """For each crop the surest of `count` batches of looks, and which one that is."""
+    best = sure.view(count, -1).argmax(0)
+    every = torch.arange(len(best))
+    return Look(*(each.unflatten(0, (count, -1))[best, every] for each in looks)), best

@@ -175,6 +175,9 @@ class TestPredict:
         picture = save_picture(tmp_path / "empty.png", (0, 0, 0))
         code, _, err = run("predict", picture, "-o", tmp_path / "out")
         assert code == 1
+        problem = "no person found with a score of at least 0.35 (--min-score)"
+        assert err.strip() == f"dimr: {picture}: {problem}"
+        code, _, err = run("predict", picture, "-o", tmp_path / "all", "--min-score", "0")
         assert err.strip() == f"dimr: {picture}: no person found"
         files = sorted(p.name for p in (tmp_path / "out" / "empty").iterdir())
         assert files == ["overlay.png", "picture.json"]
@@ -264,6 +267,11 @@ class TestUserErrors:
             ["me.png", "--weights", "nonsense"],
             ["me.png", "--body", "nowhere.pkl"],
             ["me.png", "--body", "me.png"],
+            ["me.png", "--body", "empty_folder"],
+            ["me.png", "-o", "me.png/below"],
+            ["me.png", "--focal", "inf"],
+            ["me.png", "--iuv-table", "me.jpg"],
+            ["me.png", "--sheet", "me.png/sheet.jpg"],
             ["me.png", "--sheet", "me.png"],
             ["me.jpg", "--sheet", "./me.jpg"],
             ["me.png", "--sheet", "me.jpg"],
@@ -304,6 +312,46 @@ class TestOtherCommands:
         code, out, _ = run("body")
         assert code == 0
         assert body.content_hash in out and str(body.num_vertices) in out
+
+    def test_doctor_looks_for_all_that_ships(self, run):
+        _, out, _ = run("doctor")
+        for path in asset_path("open_body.npz").parent.rglob("*"):
+            if path.is_file() and path.suffix != ".py" and path.parent.name not in weights.SHIPPED:
+                assert f"found    {path.name} " in out
+        for folder in weights.SHIPPED:
+            for path in weights.weights_folder(folder).glob("*.safetensors"):
+                assert f"found    weights/{folder}/{path.name} " in out
+
+    def test_doctor_needs_the_folder_that_is_named(self, run, tmp_path):
+        code, out, err = run("doctor", "--data", tmp_path / "nope")
+        assert code == 1 and "--data: " in err and out == ""
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (("--threads", "0"), "--threads: got 0"),
+            (("--workers", "-1"), "--workers: got -1"),
+            (("--max-minutes", "-1"), "--max-minutes: got -1"),
+        ],
+    )
+    def test_what_training_cannot_use(self, run, tmp_path, words, reason):
+        code, _, err = run("train", "stage1", "-o", tmp_path / "run", *words)
+        assert code == 1 and reason in err and err.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+
+    def test_a_run_folder_is_a_folder(self, run, tmp_path):
+        (tmp_path / "run").write_text("mine")
+        for command in (("train", "stage1"), ("ablate", "BASELINES")):
+            code, _, err = run(*command, "-o", tmp_path / "run")
+            assert code == 1 and "--out: " in err and "not a folder" in err
+
+    def test_any_error_is_one_line(self, run, tmp_path, monkeypatch):
+        def fail(*_):
+            raise RuntimeError("out of\nmemory")
+
+        monkeypatch.setattr("dimr.predict.load", fail)
+        code, _, err = run("predict", save_picture(tmp_path / "me.png"), "-o", tmp_path / "out")
+        assert code == 1 and err == "dimr: error: out of memory\n"
 
     def test_doctor_names_every_extra(self, run):
         _, out, _ = run("doctor")

@@ -1,8 +1,9 @@
 """The command line: `dimr COMMAND`; each command is a function in a module of `dimr.commands`.
 
-Errors of the user (a wrong value, a file that cannot be read, an extra that is not installed) end
-in one line on stderr and exit code 1; DIMR_DEBUG=1 shows the traceback as well. Heavy imports
-belong inside of the commands, so that `dimr --help` is quick.
+Errors (a wrong value, a file that cannot be read, an extra that is not installed, too little
+memory) end in one line on stderr and exit code 1; DIMR_DEBUG=1 shows the traceback as well. Values
+that the command line cannot parse end in typer's own lines and exit code 2. Heavy imports belong
+inside of the commands, so that `dimr --help` is quick.
 """
 
 import os
@@ -58,7 +59,7 @@ def main() -> None:
     """Entry point of the `dimr` program."""
     try:
         app()
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
         if os.environ.get("DIMR_DEBUG"):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__

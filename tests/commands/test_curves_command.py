@@ -47,3 +47,11 @@ def test_runs_without_a_metric_in_common_and_other_pictures_are_refused(run, log
     assert code == 1 and "no metric in common" in err
     code, _, err = run("curves", *logs, "-o", tmp_path / "curves.svg")
     assert code == 1 and "--output" in err and not list(tmp_path.glob("curves*"))
+
+
+def test_places_that_are_none(run, log, tmp_path):
+    there = log("log.jsonl", line(100, iou=0.5))
+    code, _, err = run("curves", tmp_path / "nope.jsonl", "-o", tmp_path / "curves.png")
+    assert code == 1 and "logs: no file" in err and "nope.jsonl" in err
+    code, _, err = run("curves", there, "-o", there / "curves.png")
+    assert code == 1 and "--output: " in err and "not a folder" in err

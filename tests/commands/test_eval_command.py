@@ -58,8 +58,29 @@ def test_stage_1_on_crops_and_scenes(run, tmp_path):
         (("STAGE1", "--limit", "-3"), "--limit: got -3"),
         (("STAGE1", "--subset", "scenes", "--photos", "/nowhere"), "photos: /nowhere"),
         (("SYNTH",), "protocol: got 'SYNTH'"),
+        (("SYNTHOCC", "--draw", "x.png"), "--draw: SYNTHOCC has no use for it"),
+        (("LANDMARKS", "--iuv", "gt"), "--iuv: LANDMARKS has no use for it"),
+        (("SYNTHOCC", "--lspet", "/nowhere"), "--lspet: SYNTHOCC has no use for it"),
+        (("CONFIDENCE", "--no-refine"), "--no-refine: CONFIDENCE has no use for it"),
+        (("TABLE1", "--limit", "3"), "--limit: TABLE1 has no use for it"),
+        (("TABLE1", "--data", "/nowhere"), "--data: /nowhere is not a folder"),
+        (("TABLE2", "--3dpw", "/nowhere"), "--3dpw: /nowhere is not a folder"),
+        (("REALVAL", "--lspet", "/nowhere"), "lspet: /nowhere has no joints.npz"),
+        (("SYNTHOCC", "--json", f"{__file__}/numbers.json"), "--json: "),
+        (("STAGE1", "--draw", f"{__file__}/worst.png"), "--draw: "),
     ],
 )
 def test_refusals(run, words, reason):
-    code, _, err = run("eval", *words)
+    code, out, err = run("eval", *words)
+    assert out == ""
     assert code == 1 and reason in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("protocol", ["STAGE1", "REALVAL"])
+def test_street_photographs_are_looked_for_first(run, tmp_path, monkeypatch, protocol):
+    def measured(*_, **__):
+        raise AssertionError("measured before")
+
+    monkeypatch.setattr("dimr.predict.load", measured)
+    code, _, err = run("eval", protocol, "--street", tmp_path)
+    assert code == 1 and "street: " in err

@@ -71,11 +71,40 @@ class TestWrite:
         assert (tmp_path / "000.npz").stat().st_mtime_ns == before
         assert (tmp_path / "001.npz").exists()
 
+    @pytest.mark.parametrize("other", [["hug"], ["clean", "--split", "val"]], ids=" ".join)
+    def test_other_samples_are_no_substitute(self, tmp_path, other):
+        run("write", "clean", "-o", tmp_path, "--limit", 1)
+        before = (tmp_path / "000.npz").read_bytes()
+        result = run("write", *other, "-o", tmp_path, "--limit", 1)
+        assert "000.npz is clean 0 of test, want" in str(result.exception)
+        assert (tmp_path / "000.npz").read_bytes() == before
+
+    @pytest.mark.parametrize("words", [["train"], ["banana"], ["clean", "--split", "train"]])
+    def test_what_there_is_not(self, tmp_path, words):
+        result = run("write", *words, "-o", tmp_path, "--limit", 1)
+        assert isinstance(result.exception, ValueError) and "got" in str(result.exception)
+        assert list(tmp_path.iterdir()) == []
+
 
 @pytest.mark.parametrize("option", ["--count", "--columns", "--cell"])
 def test_counts_are_positive(tmp_path, option):
     result = run("show", "clean", "-o", tmp_path / "a.png", option, 0)
     assert f"{option}: got 0" in str(result.exception)
+
+
+def test_a_cell_has_bounds(tmp_path):
+    result = run("show", "clean", "-o", tmp_path / "a.png", "--cell", 1_000_000)
+    assert "--cell: got 1000000" in str(result.exception)
+
+
+def test_one_sample_has_no_statistics(tmp_path):
+    assert "--count: got 1" in str(run("stats", "-o", tmp_path, "--count", 1).exception)
+
+
+def test_real_crops_are_looked_for_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("dimr.commands.synth._maker", None)
+    result = run("stats", "-o", tmp_path, "--real", tmp_path / "nope")
+    assert isinstance(result.exception, ValueError | OSError)
 
 
 class TestPoses:

@@ -340,6 +340,13 @@ class TestListPictures:
         (tmp_path / "sub" / "d.png").touch()
         assert [path.name for path in list_pictures(tmp_path)] == ["a.png", "b.JPG", "c.webp"]
 
+    def test_a_link_to_nothing_is_there_to_be_reported(self, tmp_path):
+        (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+        (found,) = list_pictures(tmp_path)
+        assert found.name == "link.png"
+        with pytest.raises(PictureError, match="link"):
+            load_picture(found)
+
     def test_a_file_is_taken_whatever_its_suffix(self, tmp_path):
         path = tmp_path / "photo.unknown"
         path.touch()

@@ -164,10 +164,12 @@ def load_body_arrays(path: str | Path) -> BodyArrays:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is too large, no body model, lacks a key, has wrong shapes, or (a
-            pickle) wants anything but arrays.
+        ValueError: if it is a folder, too large, no body model, lacks a key, has wrong shapes, or
+            (a pickle) wants anything but arrays.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"body model {path} is a folder, want a .pkl or a .npz file")
     if not path.is_file():
         raise FileNotFoundError(f"body model {path} does not exist")
     if path.stat().st_size > MAX_FILE_BYTES:

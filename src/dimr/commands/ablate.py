@@ -40,7 +40,7 @@ def ablate(
     from rich.table import Table
 
     from dimr.data.synthetic.synthocc import SUBSETS
-    from dimr.files import write_atomically
+    from dimr.files import check_folder_place, write_atomically
     from dimr.train.run import Run, surface_of
     from dimr.train.study import KINDS, TABLES, Budget, Study, over_seeds
     from dimr.train.weights import weights_folder
@@ -60,6 +60,7 @@ def ablate(
         if value is not None and value < 1:
             raise ValueError(f"{name}: got {value}, want at least 1")
     check_pictures(backgrounds, occluders)
+    check_folder_place("--out", out)
     budget = Budget(**{name: value for name, value in given.items() if value is not None})
     torch.set_num_threads(1)
     run = Run(

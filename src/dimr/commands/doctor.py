@@ -13,12 +13,18 @@ SHIPPED = (
     "blazepose_heavy_1.safetensors",
     "blazepose_heavy_2.safetensors",
     "blazepose_heavy_3.safetensors",
+    "blazepose_heavy_mask.safetensors",
     "movenet_multipose.safetensors",
+    "open_poses.npz",
+    "open_wardrobe.npz",
+    "synthocc.json",
     "weights/open/stage1.safetensors",
     "weights/open/landmarks.safetensors",
+    "weights/open/encoder.safetensors",
     "weights/open/stage2.safetensors",
     "weights/research/stage1.safetensors",
     "weights/research/landmarks.safetensors",
+    "weights/research/encoder.safetensors",
     "weights/research/stage2.safetensors",
 )
 EXTRAS = {
@@ -48,6 +54,8 @@ def doctor(
     from dimr import __version__
     from dimr.assets import asset_path
 
+    if data is not None and not data.is_dir():
+        raise ValueError(f"--data: {data} is not a folder")
     print(f"dimr {__version__}, torch {torch.__version__}")
     devices = ["cpu"]
     devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]

@@ -15,6 +15,19 @@ from dimr.commands.protocols.stage1 import measure_stage1
 from dimr.commands.protocols.synthocc import synthocc
 from dimr.commands.protocols.tables import paper_table
 
+OPTIONS = {
+    "SYNTHOCC": ("subset", "limit", "photos", "iuv", "no-refine"),
+    "STAGE1": ("subset", "limit", "photos", "street", "draw", "no-refine"),
+    "ROBUST": ("subset", "limit", "photos", "draw"),
+    "LANDMARKS": ("subset", "limit", "photos"),
+    "CONFIDENCE": ("subset", "limit", "photos", "iuv", "draw"),
+    "ATTENTION": ("subset", "limit", "photos", "iuv", "draw"),
+    "REALVAL": ("limit", "lspet", "occluders", "street", "no-refine"),
+    "TABLE1": ("data", "3dpw", "3doh", "ochuman", "iuv", "iuv-table"),
+    "TABLE2": ("data", "3dpw", "3doh", "ochuman", "iuv", "iuv-table"),
+}
+"""Of each protocol, beside --weights and --json; others are refused."""
+
 
 def eval(
     protocol: Annotated[
@@ -97,6 +110,31 @@ def eval(
     ] = None,
 ) -> None:
     """Print errors: of bodies (mm: MPJPE, PA-MPJPE, PVE) or of stage 1."""
+    from dimr.files import check_file_place, write_atomically
+
+    if protocol not in OPTIONS:
+        raise ValueError(f"protocol: got {protocol!r}, want one of {', '.join(OPTIONS)}")
+    given = {
+        "subset": subset,
+        "limit": limit,
+        "photos": photos,
+        "street": street,
+        "lspet": lspet,
+        "occluders": occluders,
+        "data": data,
+        "3dpw": pw3d,
+        "3doh": doh,
+        "ochuman": ochuman,
+        "iuv": iuv,
+        "iuv-table": iuv_table,
+        "draw": picture,
+        "no-refine": None if refine else True,
+    }
+    for name, value in given.items():
+        if value is not None and name not in OPTIONS[protocol]:
+            raise ValueError(f"--{name}: {protocol} has no use for it")
+    if json_path is not None:
+        check_file_place("--json", json_path)
     if protocol != "ROBUST" and len(weights) > 1:
         raise ValueError(f"--weights: got {len(weights)}, want one for {protocol}")
     if protocol == "SYNTHOCC":
@@ -113,16 +151,12 @@ def eval(
         report = attention(subset, limit, weights[0], photos, iuv, picture)
     elif protocol == "REALVAL":
         report = realval(lspet, occluders, street, limit, weights[0], refine)
-    elif protocol in ("TABLE1", "TABLE2"):
-        folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
-        given = {name: folder for name, folder in folders.items() if folder is not None}
-        report = paper_table(protocol, data, given, weights[0], iuv or "gt", iuv_table)
     else:
-        raise ValueError(
-            f"protocol: got {protocol!r}, want SYNTHOCC, STAGE1, ROBUST, LANDMARKS, "
-            "CONFIDENCE, ATTENTION, REALVAL, TABLE1 or TABLE2"
-        )
+        folders = {"3dpw": pw3d, "3doh": doh, "ochuman": ochuman}
+        there = {name: folder for name, folder in folders.items() if folder is not None}
+        for name, folder in {"data": data, **there}.items():
+            if folder is not None and not folder.is_dir():
+                raise ValueError(f"--{name}: {folder} is not a folder")
+        report = paper_table(protocol, data, there, weights[0], iuv or "gt", iuv_table)
     if json_path is not None:
-        from dimr.files import write_atomically
-
         write_atomically(json_path, (json.dumps(report, indent=2) + "\n").encode())

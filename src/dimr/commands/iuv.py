@@ -230,7 +230,7 @@ def table(
     _check_out(out, ".npz", overwrite)
     if orientation not in get_args(Orientation):
         raise ValueError(
-            f"--orientation: got {orientation!r}, want one of {get_args(Orientation)}"
+            f"--orientation: got {orientation!r}, want {', '.join(get_args(Orientation))}"
         )
     body = BodyModel.load(smpl)
     atlas = _atlas()
@@ -353,10 +353,13 @@ def _print_reports(reports: list["IuvReport"]) -> None:
 
 
 def _check_out(out: Path, suffix: str, overwrite: bool) -> None:
+    from dimr.files import check_file_place
+
     if out.suffix.lower() != suffix:
         raise ValueError(f"OUT: got {out}, want a {suffix} file")
     if out.exists() and not overwrite:
         raise ValueError(f"OUT: {out} exists: choose another or give --overwrite")
+    check_file_place("OUT", out)
 
 
 def _write(path: Path, content: bytes) -> None:

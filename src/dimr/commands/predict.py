@@ -4,6 +4,7 @@ One picture that fails does not stop the others: it is reported in one line, rec
 and makes the exit code 1. So does a picture on which nobody is found.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,13 +92,19 @@ def predict(
     pictures = find_pictures(paths)
 
     from dimr.export import check_index, write_index
-    from dimr.files import write_atomically
+    from dimr.files import check_file_place, check_folder_place, write_atomically
     from dimr.predict import load
     from dimr.sheet import Sheet, check_sheet
 
+    if iuv_table is not None and iuv is None:
+        raise ValueError("--iuv-table: is of IUVs of yours, and --iuv names none")
+    if focal is not None and not math.isfinite(focal):
+        raise ValueError(f"--focal: got {focal}, want a number of pixels")
     check_index(out)
+    check_folder_place("--out", out)
     if sheet is not None:
         check_sheet(sheet, pictures, overwrite)
+        check_file_place("--sheet", sheet)
     model = load(weights, body, device)
     rows = Sheet(model.body.faces.cpu().numpy())
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
@@ -198,7 +205,10 @@ def _predict_one(
         entry |= about
         result = pixels, prediction
         if not entry["people"]:
-            entry["problem"] = "no person found"
+            # nobody has a score where the IUV is the user's
+            asked = source is None and min_score > 0
+            least = f" with a score of at least {min_score:g} (--min-score)" if asked else ""
+            entry["problem"] = f"no person found{least}"
     except (ValueError, OSError) as error:
         entry["problem"] = " ".join(str(error).removeprefix(f"{picture}: ").split())
     except Exception as error:  # one picture must not cost the thousand others

@@ -17,6 +17,8 @@ synth = typer.Typer(
 )
 
 TRAIN, FACES = "train", "faces"
+SPLITS = ("test", "val")
+LARGEST_CELL_PX = 1024
 Split = Annotated[str, typer.Option(help="test or val.")]
 Photos = Annotated[
     Path | None,
@@ -39,10 +41,13 @@ def show(
 ) -> None:
     """Draw a contact sheet."""
     from dimr.draw import contact_sheet, picture_bytes
-    from dimr.files import write_atomically
+    from dimr.files import check_file_place, write_atomically
     from dimr.pages import label_picture
 
     _check_positive(count=count, columns=columns, cell=cell)
+    if cell > LARGEST_CELL_PX:
+        raise ValueError(f"--cell: got {cell}, want at most {LARGEST_CELL_PX}")
+    check_file_place("--out", out)
     samples = list(map(_maker(subset, split, photos), range(count)))
     pictures = []
     for first in range(0, count, columns):
@@ -77,16 +82,18 @@ def stats(
     from dimr.data.synthetic.statistics import picture_statistics
     from dimr.data.synthetic.survey import read_lsp_crops, survey
     from dimr.data.synthetic.synthocc import SCENES
-    from dimr.files import write_atomically
+    from dimr.files import check_folder_place, write_atomically
     from dimr.pages import draw_page, summary
 
-    _check_positive(count=count)
+    if count < 2:
+        raise ValueError(f"--count: got {count}, want at least 2")
     if subset == SCENES:
         raise ValueError(f"subset: got {subset!r}, want one of crops")
+    check_folder_place("--out", out)
+    crops = None if real is None else read_lsp_crops(real, count)
     made = track(map(_maker(subset, "test", photos), range(count)), total=count)
     samples = [sample for sample in made if isinstance(sample, CropSample)]
     found = survey(samples)
-    crops = None if real is None else read_lsp_crops(real, count)
     looks = {"synthetic": picture_statistics([sample.image for sample in samples])}
     if crops is not None:
         looks["photographs"] = picture_statistics(crops.pictures)
@@ -105,7 +112,10 @@ def write(
     split: Split = "test",
     photos: Photos = None,
 ) -> None:
-    """Write SynthOcc to files; samples that are there already are kept."""
+    """Write SynthOcc to files; samples that are there already are kept.
+
+    Each file says which sample it is: a folder that holds other ones is refused.
+    """
     import io
 
     import numpy as np
@@ -115,25 +125,34 @@ def write(
         NUM_CROPS,
         NUM_SCENES,
         SCENES,
+        SUBSETS,
         content_hash,
         flat_arrays,
     )
     from dimr.draw import picture_bytes
-    from dimr.files import write_atomically
+    from dimr.files import check_folder_place, write_atomically
+    from dimr.surface.npz import read_arrays
 
+    if subset not in (*SUBSETS, SCENES):
+        raise ValueError(f"subset: got {subset!r}, want one of {', '.join((*SUBSETS, SCENES))}")
+    check_folder_place("--out", out)
     count = NUM_SCENES if subset == SCENES else NUM_CROPS
     count = count if limit is None else min(limit, count)
     _check_positive(limit=count)
     make = _maker(subset, split, photos)
     for number in track(range(count), description=subset):
         path = out / f"{number:03d}.npz"
+        name = f"{subset} {number} of {split}{'' if photos is None else ' with photos'}"
         if path.exists():
+            found = str(read_arrays(path, {"name": (np.str_, 0)})["name"])
+            if found != name:
+                raise ValueError(f"--out: {path} is {found}, want {name}: choose another folder")
             continue
         sample = make(number)
         write_atomically(path.with_suffix(".png"), picture_bytes(sample.image, ".png"))
         packed = io.BytesIO()
         arrays = {name: value for name, value in flat_arrays(sample).items() if name != "image"}
-        arrays["sha256"] = np.array(content_hash(sample))
+        arrays |= {"sha256": np.array(content_hash(sample)), "name": np.array(name)}
         np.savez_compressed(packed, allow_pickle=False, **arrays)
         write_atomically(path, packed.getvalue())
 
@@ -162,9 +181,11 @@ def poses(
     from dimr.body.model import BodyModel
     from dimr.data.motion.bank import build_pose_bank, write_pose_bank
     from dimr.data.motion.read import read_motion
+    from dimr.files import check_file_place
 
     if out.exists():
         raise ValueError(f"--out: {out} exists; choose another name")
+    check_file_place("--out", out)
     clips = [clip for path in track(files, description="files") for clip in read_motion(path)]
     bank = build_pose_bank(clips, BodyModel.load(None).joints_template.double().numpy())
     write_pose_bank(out, bank)
@@ -188,6 +209,8 @@ def _maker(
     from dimr.data.synthetic.synthocc import FACES_CONFIG, SCENES, SynthOcc
     from dimr.surface.atlas import load_atlas
 
+    if split not in SPLITS:
+        raise ValueError(f"--split: got {split!r}, want {' or '.join(SPLITS)}")
     body, atlas = BodyModel.load(None), load_atlas(None)
     if subset == FACES:
         return SyntheticPeople(body, atlas, split=split, config=FACES_CONFIG).crop_sample

@@ -88,6 +88,7 @@ def train(
     """Train a stage; OUT/weights gets the result, OUT/log.jsonl the curve."""
     import torch
 
+    from dimr.files import check_folder_place
     from dimr.train.processes import Processes, start_processes
     from dimr.train.recipes import RECIPES
     from dimr.train.run import Run, surface_of
@@ -99,6 +100,12 @@ def train(
         raise ValueError(f"--iuv: got {iuv!r}, want gt, files or a path")
     if not 0 < blend <= 1:
         raise ValueError(f"--blend: got {blend}, want a share above 0")
+    for name, count, least in (("threads", threads, 1), ("workers", workers, 0)):
+        if count < least:
+            raise ValueError(f"--{name}: got {count}, want at least {least}")
+    if max_minutes is not None and not max_minutes > 0:
+        raise ValueError(f"--max-minutes: got {max_minutes}, want more than 0")
+    check_folder_place("--out", out)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     run = Run(

@@ -171,6 +171,8 @@ class DensePoseDump:
                 structure = archive.read(pickles[0])
             content = _DumpUnpickler(io.BytesIO(structure)).load()
             self._records = _checked(content)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path}: not a file of torch.save (no zip archive)") from error
         except (OSError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
         except Exception as error:  # a damaged pickle can raise nearly anything

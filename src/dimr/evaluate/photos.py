@@ -83,13 +83,13 @@ def joint_photos(
     """
     path = folder / "joints.npz"
     if not path.is_file():
-        raise ValueError(f"photos: {folder} has no joints.npz")
+        raise ValueError(f"lspet: {folder} has no joints.npz")
     with np.load(path, allow_pickle=False) as file:
         if not {"ids", "joints"} <= set(file.files):
-            raise ValueError(f"photos: {path} has {file.files}, want ids and joints")
+            raise ValueError(f"lspet: {path} has {file.files}, want ids and joints")
         ids, joints = file["ids"], file["joints"]
     if joints.shape != (len(ids), 14, 2):
-        raise ValueError(f"photos: {path}: joints are {joints.shape}, want {(len(ids), 14, 2)}")
+        raise ValueError(f"lspet: {path}: joints are {joints.shape}, want {(len(ids), 14, 2)}")
     chosen = np.nonzero((ids % EVERY == VALIDATION) == validation)[0][:limit]
     return [
         JointPhoto(

@@ -124,7 +124,7 @@ def list_pictures(path: str | Path) -> list[Path]:
             for entry in path.iterdir()
             if entry.suffix.lower() in SUFFIXES
             and not entry.name.startswith(".")
-            and entry.is_file()
+            and (entry.is_file() or not entry.exists())  # links to nothing are to be reported
         )
     except OSError as error:
         raise PictureError(f"{path}: cannot be listed ({error.strerror})") from error

@@ -21,12 +21,20 @@ def realval(
 
     from dimr.data.synthetic.folders import load_folder
     from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
-    from dimr.evaluate.photos import joint_means, joint_photos, score_joints, score_street
+    from dimr.evaluate.photos import (
+        joint_means,
+        joint_photos,
+        score_joints,
+        score_street,
+        street_numbers,
+    )
     from dimr.predict import load
 
     if lspet is None and street is None:
         raise ValueError("REALVAL: nothing to measure; give --lspet FOLDER or --street FOLDER")
     photos = [] if lspet is None else joint_photos(lspet, limit)
+    if street is not None:
+        street_numbers(street)  # refuses what has no photographs before anything is measured
     model = load(weights)
     report = about("REALVAL", weights, None, len(photos)) | {"refined": refine}
     predict = partial(model.predict, refine=refine)

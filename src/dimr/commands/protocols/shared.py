@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimr.files import check_file_place
+
 if TYPE_CHECKING:
     from dimr.data.synthetic.people import CropSample
     from dimr.data.synthetic.synthocc import SynthOcc
@@ -53,8 +55,11 @@ def iuv_kinds(given: str | None) -> tuple[str, ...]:
 
 def check_picture(path: Path | None, suffixes: Sequence[str] = (".png",)) -> None:
     """Refuses what `--draw` cannot write before anything is measured."""
-    if path is not None and path.suffix.lower() not in suffixes:
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
         raise ValueError(f"--draw: got {path}, want a name that ends in {' or '.join(suffixes)}")
+    check_file_place("--draw", path)
 
 
 def progress(numbers: range, name: str) -> Iterable[int]:

@@ -50,10 +50,12 @@ def measure_stage1(
         score_scene,
     )
     from dimr.evaluate.geodesic import Geodesics
-    from dimr.evaluate.photos import score_street
+    from dimr.evaluate.photos import score_street, street_numbers
     from dimr.predict import load
 
     chosen = chosen_subsets(subsets, [*SUBSETS, SCENES])
+    if street is not None:
+        street_numbers(street)  # refuses what has no photographs before anything is measured
     model = load(weights)
     stage1 = model.stage1.laid(model.lay) if refine else model.stage1
     geodesics = Geodesics(model.body.v_template.numpy(), model.body.faces.numpy())

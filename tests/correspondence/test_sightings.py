@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -79,14 +80,14 @@ class TestReading:
         maps.heatmap[0, 7, 2, 23] = logit(0.99)  # somebody else's: outside of the box
         (person,) = read_sightings(maps, 0.1)
         np.testing.assert_allclose(person.keypoints_px[7], [4 * 10.5, 4 * 9.25])
-        # one cell away on a map whose shorter side is 16
-        assert person.seen[7] == pytest.approx(0.9 * np.exp(-1 / (NEAR * 16)), rel=1e-4)
+        # one cell away, of the 64 that a map of the first reduction is wide
+        assert person.seen[7] == pytest.approx(0.9 * np.exp(-1 / (NEAR * 64)), rel=1e-4)
 
     def test_of_two_places_the_one_that_fits_the_middle_counts(self):
         maps = empty_maps()
         put(maps, 6, 10)
         maps.heatmap[0, 3, 6, 10] = logit(0.6)
-        maps.heatmap[0, 3, 9, 10] = logit(0.9)  # exp(-9 / 4.8) = 0.15
+        maps.heatmap[0, 3, 9, 10] = logit(0.9)  # exp(-9 / 19.2) = 0.63
         (person,) = read_sightings(maps, 0.1)
         np.testing.assert_allclose(person.keypoints_px[3], [40, 24])
 
@@ -98,6 +99,78 @@ class TestReading:
         (person,) = read_sightings(maps, 0.1)
         np.testing.assert_allclose(person.keypoints_px[15], [4 * 9, 4 * 18])
         assert person.seen[15] < SEEN
+
+
+class Lamps(MoveNet):
+    """Takes what is white for people, each with all keypoints in its middle; the surer, the fewer
+    pixels there are."""
+
+    SURE = {256: 0.8, 512: 0.7, 1024: 0.6}
+
+    def __init__(self, seen=0.9):
+        super().__init__()
+        self.heat, self.looked_at = logit(seen), []
+
+    def forward(self, image):
+        self.looked_at.append(tuple(image.shape[2:]))
+        high, wide = (length // 4 for length in image.shape[2:])
+        maps = MoveNetMaps(
+            *(
+                torch.full((1, channels, high, wide), float(value))
+                for channels, value in ((1, -20.0), (2, 0), (2, 0), (17, -20.0), (34, 0), (34, 0))
+            )
+        )
+        white = (image[0, 0].numpy() > 0.5).astype(np.uint8)
+        for x, y, width, height, _ in cv2.connectedComponentsWithStats(white)[2][1:]:
+            row, column = int((y + height / 2) / 4), int((x + width / 2) / 4)
+            maps.centre[0, 0, row, column] = logit(self.SURE[max(image.shape[2:])])
+            maps.box_size[0, :, row, column] = torch.tensor([height / 4, width / 4])
+            within = torch.tensor([(y + height / 2) / 4 - row, (x + width / 2) / 4 - column])
+            maps.box_offset[0, :, row, column] = within
+            maps.heatmap[0, :, row, column] = self.heat
+        return maps
+
+
+class TestReductions:
+    def found(self, shape, *boxes, seen=0.9):
+        picture = np.zeros((*shape, 3), np.uint8)
+        for x0, y0, x1, y1 in boxes:
+            picture[y0:y1, x0:x1] = 255
+        lamps = Lamps(seen)
+        return find_sightings(lamps, picture), lamps.looked_at
+
+    def test_a_picture_without_more_pixels_is_looked_at_once(self):
+        _, looked_at = self.found((400, 511))
+        assert looked_at == [(256, 256)]
+
+    def test_larger_reductions_are_looked_at_where_the_picture_is(self):
+        for shape, wide in (((960, 1280), [(384, 512), (768, 1024)]), ((512, 200), [(512, 256)])):
+            _, looked_at = self.found(shape)
+            assert looked_at == [(256, 256), *wide]
+
+    @pytest.mark.parametrize("upright", [False, True])
+    def test_small_and_large_people_are_seen_where_they_are(self, upright):
+        large, small = (80, 300, 380, 900), (1100, 500, 1130, 560)
+        turned = [(y0, x0, y1, x1) for x0, y0, x1, y1 in (large, small)]
+        shape = (1280, 960) if upright else (960, 1280)
+        boxes = turned if upright else [large, small]
+        found, _ = self.found(shape, *boxes)
+        assert len(found) == 2
+        for box, within_px in zip(boxes, (6, 3), strict=True):
+            best = max(found, key=lambda each: box_iou(each.box_px, np.array(box, float)))
+            assert abs(best.box_px - box).max() < within_px
+            middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
+            assert np.linalg.norm(best.keypoints_px[0] - middle) < 6 * within_px
+
+    def test_who_is_seen_twice_is_one(self):
+        """40, 80 and 160 px long in the three: the second counts, the third believes it not."""
+        (person,), _ = self.found((960, 1280), (600, 400, 680, 600))
+        assert abs(person.box_px - [600, 400, 680, 600]).max() < 4
+        assert person.score == pytest.approx(0.7 * 0.9, rel=1e-4)
+
+    def test_small_ones_without_keypoints_are_nobody(self):
+        specks = [self.found((960, 1280), (1100, 500, 1103, 503), seen=k)[0] for k in (0.9, 0.05)]
+        assert [len(each) for each in specks] == [1, 0]
 
 
 def standing(seen=0.9, score=0.8, left=0.0):

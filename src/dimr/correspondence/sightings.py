@@ -5,6 +5,9 @@ near what the middle says of it, and in the box, where the heat map sees one. Wh
 we keep what the middle says; the original takes the place where the map is least low, and counts
 as seen what it sees of anybody there. Hips, shoulders and the farthest keypoint give the window in
 which the whole body stands upright.
+
+It sees people well who are 45 pixels long at least, of the 256 to which a picture is reduced.
+Those who are smaller are looked for in larger reductions, as long as the picture has the pixels.
 """
 
 from typing import NamedTuple
@@ -23,21 +26,29 @@ from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
 """Probability of a middle below which nobody is there."""
+SIDES_PX = (SIZE, 2 * SIZE, 4 * SIZE)
+"""To which pictures are reduced."""
+SMALL = 0.5
+"""Longest box, in `SIZE`, of whom a larger reduction than the first is believed: it takes parts of
+larger people for others."""
 MOST = 24
-"""People at most."""
+"""People at most, of each reduction."""
 COUNTED = 0.127
 """From which a keypoint counts in the score, as in the original."""
 APART = 5
 """Cells within which there is one middle."""
 NEAR = 0.3
 """How far from where a middle says a keypoint may be, roughly: square root of so many sides of
-the map, cells."""
+the map of `SIZE`, cells."""
 SEEN = 0.1
 """From which a keypoint is where the heat map sees it."""
 SAME_BOX = 0.75
 """Box IoU from which two are one."""
 SAME_BODY = 0.4
-"""Box IoU from which somebody who was found is who was sighted."""
+"""Box IoU from which somebody who was found, or sighted in another reduction, is who was
+sighted."""
+COARSEST = 32
+"""Largest stride in MoveNet."""
 SHOULDERS, HIPS = [5, 6], [11, 12]
 EDGES = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
 TRUNK = (5, 6, 12, 11)
@@ -76,18 +87,54 @@ def find_sightings(
     network: MoveNet, picture: UInt8[np.ndarray, "H W 3"], least: float = LEAST_CENTRE
 ) -> list[Sighting]:
     """Who is in a picture, the surest first."""
-    height, width = picture.shape[:2]
-    window = Crop(picture_centre_px(width, height), float(max(width, height)), SIZE)
-    maps = network(window_tensor(network, picture, window))
     found: list[Sighting] = []
-    for seen in read_sightings(maps, least):
+    for side_px in SIDES_PX:
+        if side_px > max(SIZE, *picture.shape[:2]):
+            break
+        seen = _look_at(network, picture, side_px, least)
+        kept = [
+            each
+            for each in found
+            if all(box_iou(each.box_px, other.box_px) < SAME_BODY for other in seen)
+        ]
+        found = sorted([*kept, *seen], key=lambda person: -person.score)
+    return found
+
+
+def _look_at(
+    network: MoveNet, picture: UInt8[np.ndarray, "H W 3"], side_px: int, least: float
+) -> list[Sighting]:
+    """Who is seen in a picture of which the longer side is reduced to so many pixels."""
+    height, width = picture.shape[:2]
+    window = Crop(picture_centre_px(width, height), float(max(width, height)), side_px)
+    image = window_tensor(network, picture, window)
+    corner = np.zeros(2)
+    if side_px > SIZE:  # most of what is beside the picture costs time and says nothing
+        corner = np.array([_beside(side_px, each / window.side_px) for each in (width, height)])
+        x, y = corner
+        image = image[..., y : side_px - y, x : side_px - x]
+    found: list[Sighting] = []
+    for seen in read_sightings(network(image), least):
+        if side_px > SIZE and not _is_small(seen):
+            continue
         # middles and keypoints are in cells whose first pixel is their origin
-        box = crop_to_full(window, seen.box_px.reshape(2, 2) - 0.5).ravel()
-        keypoints = crop_to_full(window, seen.keypoints_px - 0.5)
+        box = crop_to_full(window, seen.box_px.reshape(2, 2) + corner - 0.5).ravel()
+        keypoints = crop_to_full(window, seen.keypoints_px + corner - 0.5)
         box = np.clip(box, 0, [width, height, width, height])
         if all(box_iou(box, other.box_px) < SAME_BOX for other in found):
             found.append(seen._replace(box_px=box, keypoints_px=keypoints))
     return found
+
+
+def _is_small(seen: Sighting) -> bool:
+    """Whether somebody is believed whom a larger reduction than the first shows."""
+    longest = (seen.box_px[2:] - seen.box_px[:2]).max()
+    return bool(longest <= SMALL * SIZE and seen.score >= LEAST_CENTRE)
+
+
+def _beside(side_px: int, share: float) -> int:
+    """Pixels on either side of a picture that fills such a share, whole cells of all maps."""
+    return int(side_px * (1 - share) / 2) // COARSEST * COARSEST
 
 
 def read_sightings(maps: MoveNetMaps, least: float) -> list[Sighting]:
@@ -115,7 +162,7 @@ def read_sightings(maps: MoveNetMaps, least: float) -> list[Sighting]:
         told = cell + keypoint[:, :, row, column]
         inside = ((grid >= low[:, None, None]) & (grid < high[:, None, None])).all(0)
         squared = ((grid - told[:, :, None, None]) ** 2).sum(1)
-        seen = heat * np.exp(-squared / (NEAR * min(height, width))) * inside
+        seen = heat * np.exp(-squared / (NEAR * SIZE / STRIDE)) * inside
         best = seen.reshape(NUM_KEYPOINTS, -1).argmax(1)
         rows, columns = np.divmod(best, width)
         every = np.arange(NUM_KEYPOINTS)

@@ -101,11 +101,12 @@ class TestReading:
         assert person.seen[15] < SEEN
 
 
+SURE = {256: 0.8, 512: 0.7, 1024: 0.6}
+
+
 class Lamps(MoveNet):
     """Takes what is white for people, each with all keypoints in its middle; the surer, the fewer
     pixels there are."""
-
-    SURE = {256: 0.8, 512: 0.7, 1024: 0.6}
 
     def __init__(self, seen=0.9):
         super().__init__()
@@ -123,7 +124,7 @@ class Lamps(MoveNet):
         white = (image[0, 0].numpy() > 0.5).astype(np.uint8)
         for x, y, width, height, _ in cv2.connectedComponentsWithStats(white)[2][1:]:
             row, column = int((y + height / 2) / 4), int((x + width / 2) / 4)
-            maps.centre[0, 0, row, column] = logit(self.SURE[max(image.shape[2:])])
+            maps.centre[0, 0, row, column] = logit(SURE[max(image.shape[2:])])
             maps.box_size[0, :, row, column] = torch.tensor([height / 4, width / 4])
             within = torch.tensor([(y + height / 2) / 4 - row, (x + width / 2) / 4 - column])
             maps.box_offset[0, :, row, column] = within

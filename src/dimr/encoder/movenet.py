@@ -11,6 +11,7 @@ Pictures are RGB in [0, 1], of any size that 32 divides; it likes people who fil
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors.torch import load_file
@@ -150,7 +151,9 @@ class MoveNet(nn.Module):
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> MoveNetMaps:
         """Who is where."""
-        features = self.first(F.relu6(self.stem(F.pad(2 * image - 1, (0, 1, 0, 1)))))
+        padded = F.pad(2 * image - 1, (0, 1, 0, 1))
+        fast = padded.contiguous(memory_format=torch.channels_last)
+        features = self.first(F.relu6(self.stem(fast)))
         maps: list[Tensor] = []
         for stage in self.stages:
             features = stage(features)

@@ -1,6 +1,6 @@
 """How small people may be in a large photograph and still be found.
 
-    python benchmarks/small_people.py --street FOLDER --backgrounds FOLDER [--limit 12]
+    python benchmarks/small_people.py --street FOLDER --backgrounds FOLDER/val [--limit 12]
 
 People of street photographs (cut out by their masks, as REALVAL's but not its validation ones) are
 pasted so many pixels tall into photographs without people, enlarged to 1280 x 960. Printed are the

@@ -171,6 +171,18 @@ class TestPredict:
             True, False, False, False, True, False,
         ]  # fmt: skip
 
+    def test_links_that_lead_nowhere_are_reported(self, run, toy_model, tmp_path):
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        save_picture(photos / "me.png")
+        (photos / "loop.png").symlink_to(photos / "loop.png")
+        (photos / "gone.png").symlink_to(tmp_path / "nowhere.png")
+        code, _, err = run(
+            "predict", photos, "-o", tmp_path / "out", "--sheet", tmp_path / "s.jpg"
+        )
+        assert code == 1 and "loop.png: " in err and "gone.png: " in err
+        assert (tmp_path / "out" / "me" / "overlay.png").is_file()
+
     def test_nobody_found_is_said_and_shown(self, run, toy_model, tmp_path):
         picture = save_picture(tmp_path / "empty.png", (0, 0, 0))
         code, _, err = run("predict", picture, "-o", tmp_path / "out")

@@ -219,7 +219,7 @@ def draw_logs(path: Path, logs: Sequence[Path]) -> None:
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise ValueError(f"logs: no file {path}")
     try:
         lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -5,6 +5,7 @@ found has a row, and so has one that could not be read: its title says what went
 """
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def check_sheet(path: Path, pictures: Sequence[Path], overwrite: bool = False) -
         raise ValueError(f"--sheet: got {path.name}, want a .jpg")
     if path.is_dir():
         raise ValueError(f"--sheet: {path} is a folder")
-    if path.resolve() in [picture.resolve() for picture in pictures]:
+    if os.path.realpath(path) in map(os.path.realpath, pictures):
         raise ValueError(f"--sheet: {path} is one of the pictures")
     if path.exists() and not overwrite and not is_sheet(path):
         raise ValueError(

@@ -79,6 +79,11 @@ class TestWrite:
         assert "000.npz is clean 0 of test, want" in str(result.exception)
         assert (tmp_path / "000.npz").read_bytes() == before
 
+    def test_files_that_do_not_say_whose_they_are(self, tmp_path):
+        np.savez(tmp_path / "000.npz", sha256="0")
+        result = run("write", "clean", "-o", tmp_path, "--limit", 1)
+        assert "000.npz is unknown, want clean 0 of test" in str(result.exception)
+
     @pytest.mark.parametrize("words", [["train"], ["banana"], ["clean", "--split", "train"]])
     def test_what_there_is_not(self, tmp_path, words):
         result = run("write", *words, "-o", tmp_path, "--limit", 1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from skimage.data import astronaut, coffee
 
+from dimr.correspondence import sightings
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.sightings import (
     NEAR,
@@ -101,16 +102,16 @@ class TestReading:
         assert person.seen[15] < SEEN
 
 
-SURE = {256: 0.8, 512: 0.7, 1024: 0.6}
+FADES = {256: 1.0, 512: 0.9, 1024: 0.8}
 
 
 class Lamps(MoveNet):
-    """Takes what is white for people, each with all keypoints in its middle; the surer, the fewer
-    pixels there are."""
+    """Takes what is white for people, each with all keypoints in its middle, seen the better, the
+    fewer pixels there are."""
 
     def __init__(self, seen=0.9):
         super().__init__()
-        self.heat, self.looked_at = logit(seen), []
+        self.seen, self.looked_at = seen, []
 
     def forward(self, image):
         self.looked_at.append(tuple(image.shape[2:]))
@@ -124,11 +125,12 @@ class Lamps(MoveNet):
         white = (image[0, 0].numpy() > 0.5).astype(np.uint8)
         for x, y, width, height, _ in cv2.connectedComponentsWithStats(white)[2][1:]:
             row, column = int((y + height / 2) / 4), int((x + width / 2) / 4)
-            maps.centre[0, 0, row, column] = logit(SURE[max(image.shape[2:])])
+            maps.centre[0, 0, row, column] = logit(0.8)
             maps.box_size[0, :, row, column] = torch.tensor([height / 4, width / 4])
             within = torch.tensor([(y + height / 2) / 4 - row, (x + width / 2) / 4 - column])
             maps.box_offset[0, :, row, column] = within
-            maps.heatmap[0, :, row, column] = self.heat
+            seen = self.seen * FADES[max(image.shape[2:])]
+            maps.heatmap[0, :, row, column] = logit(seen)
         return maps
 
 
@@ -167,7 +169,26 @@ class TestReductions:
         """40, 80 and 160 px long in the three: the second counts, the third believes it not."""
         (person,), _ = self.found((960, 1280), (600, 400, 680, 600))
         assert abs(person.box_px - [600, 400, 680, 600]).max() < 4
-        assert person.score == pytest.approx(0.7 * 0.9, rel=1e-4)
+        assert person.seen[0] == pytest.approx(0.9 * FADES[512], rel=1e-3)
+        assert person.score == pytest.approx(0.8 * 0.9, rel=1e-3)  # as sure as it ever was
+
+    def test_a_part_of_somebody_larger_is_nobody(self, monkeypatch):
+        whole = standing()._replace(box_px=np.array([40.0, 0, 80, 150]))
+        part, beside = standing(score=0.9), standing(left=60)
+        looks = iter([[whole], [whole, part, beside]])
+        monkeypatch.setattr(sightings, "_look_at", lambda *_: next(looks))
+        found = find_sightings(MoveNet(), np.zeros((400, 512, 3), np.uint8))
+        boxes = [each.box_px.tolist() for each in found]
+        assert boxes == [whole.box_px.tolist(), beside.box_px.tolist()]
+
+    def test_each_takes_the_place_of_one_at_most(self, monkeypatch):
+        one, other = standing(score=0.7), standing(left=3, score=0.6)
+        finer = standing(left=1, score=0.3)
+        looks = iter([[one, other], [finer]])
+        monkeypatch.setattr(sightings, "_look_at", lambda *_: next(looks))
+        found = find_sightings(MoveNet(), np.zeros((400, 512, 3), np.uint8))
+        assert [each.score for each in found] == [0.7, 0.6]
+        assert [each.box_px[0] for each in found] == [46, 48]
 
     def test_small_ones_without_keypoints_are_nobody(self):
         specks = [self.found((960, 1280), (1100, 500, 1103, 503), seen=k)[0] for k in (0.9, 0.05)]

@@ -144,10 +144,10 @@ def find_pictures(paths: list[Path]) -> list[Path]:
     """
     from dimr.image.load import list_pictures
 
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in paths:
         for picture in list_pictures(path):
-            found.setdefault(picture.resolve(), picture)
+            found.setdefault(os.path.realpath(picture), picture)
     return list(found.values())
 
 
@@ -192,7 +192,7 @@ def _predict_one(
         if nothing was written.
     """
     entry: dict[str, Any] = {
-        "picture": str(picture.resolve()),
+        "picture": os.path.realpath(picture),
         "problem": None,
         "folder": None,
         "people": [],

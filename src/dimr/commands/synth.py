@@ -131,7 +131,7 @@ def write(
     )
     from dimr.draw import picture_bytes
     from dimr.files import check_folder_place, write_atomically
-    from dimr.surface.npz import read_arrays
+    from dimr.surface.npz import array_names, read_arrays
 
     if subset not in (*SUBSETS, SCENES):
         raise ValueError(f"subset: got {subset!r}, want one of {', '.join((*SUBSETS, SCENES))}")
@@ -142,9 +142,10 @@ def write(
     make = _maker(subset, split, photos)
     for number in track(range(count), description=subset):
         path = out / f"{number:03d}.npz"
-        name = f"{subset} {number} of {split}{'' if photos is None else ' with photos'}"
+        name = f"{subset} {number} of {split}{'' if photos is None else f' with {photos.name}'}"
         if path.exists():
-            found = str(read_arrays(path, {"name": (np.str_, 0)})["name"])
+            known = "name" in array_names(path)
+            found = str(read_arrays(path, {"name": (np.str_, 0)})["name"]) if known else "unknown"
             if found != name:
                 raise ValueError(f"--out: {path} is {found}, want {name}: choose another folder")
             continue

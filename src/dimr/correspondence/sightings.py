@@ -31,8 +31,10 @@ SIDES_PX = (SIZE, 2 * SIZE, 4 * SIZE)
 SMALL = 0.5
 """Longest box, in `SIZE`, of whom a larger reduction than the first is believed: it takes parts of
 larger people for others."""
+PART = 0.7
+"""Share of a box from which it is a part of a larger one."""
 MOST = 24
-"""People at most, of each reduction."""
+"""People at most."""
 COUNTED = 0.127
 """From which a keypoint counts in the score, as in the original."""
 APART = 5
@@ -70,6 +72,11 @@ class Sighting(NamedTuple):
     """How probably each keypoint is there."""
 
     @property
+    def length_px(self) -> float:
+        """Of the longer side of the box."""
+        return float((self.box_px[2:] - self.box_px[:2]).max())
+
+    @property
     def body_px(self) -> Float[np.ndarray, "2 2"]:
         """The middle of the hips and, on the way to the head, a point of the circle around the
         body: BlazePose's `HIPS` and `CIRCLE`.
@@ -92,13 +99,10 @@ def find_sightings(
         if side_px > max(SIZE, *picture.shape[:2]):
             break
         seen = _look_at(network, picture, side_px, least)
-        kept = [
-            each
-            for each in found
-            if all(box_iou(each.box_px, other.box_px) < SAME_BODY for other in seen)
-        ]
-        found = sorted([*kept, *seen], key=lambda person: -person.score)
-    return found
+        if side_px > SIZE:
+            seen = _small_ones(seen, SMALL * SIZE * max(picture.shape[:2]) / side_px)
+        found = _instead(found, seen)
+    return found[:MOST]
 
 
 def _look_at(
@@ -115,8 +119,6 @@ def _look_at(
         image = image[..., y : side_px - y, x : side_px - x]
     found: list[Sighting] = []
     for seen in read_sightings(network(image), least):
-        if side_px > SIZE and not _is_small(seen):
-            continue
         # middles and keypoints are in cells whose first pixel is their origin
         box = crop_to_full(window, seen.box_px.reshape(2, 2) + corner - 0.5).ravel()
         keypoints = crop_to_full(window, seen.keypoints_px + corner - 0.5)
@@ -126,10 +128,35 @@ def _look_at(
     return found
 
 
-def _is_small(seen: Sighting) -> bool:
-    """Whether somebody is believed whom a larger reduction than the first shows."""
-    longest = (seen.box_px[2:] - seen.box_px[:2]).max()
-    return bool(longest <= SMALL * SIZE and seen.score >= LEAST_CENTRE)
+def _small_ones(seen: list[Sighting], longest_px: float) -> list[Sighting]:
+    """Those of a larger reduction than the first who are believed: no part of somebody larger."""
+    large = [each for each in seen if each.length_px > longest_px]
+    return [
+        each
+        for each in seen
+        if each.length_px <= longest_px
+        and each.score >= LEAST_CENTRE
+        and all(box_share(each.box_px, other.box_px) < PART for other in large)
+    ]
+
+
+def _instead(found: list[Sighting], finer: list[Sighting]) -> list[Sighting]:
+    """Those who were found, each finer sighting in the place of at most one of them, as sure."""
+    left = dict(enumerate(found))
+    merged = []
+    for person in finer:
+        fits = {number: box_iou(each.box_px, person.box_px) for number, each in left.items()}
+        best = max(fits, key=fits.__getitem__, default=-1)
+        if best >= 0 and fits[best] >= SAME_BODY:
+            person = person._replace(score=max(person.score, left.pop(best).score))
+        merged.append(person)
+    return sorted([*left.values(), *merged], key=lambda person: -person.score)
+
+
+def box_share(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """Of the first box, how much is in the other."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    return float(np.prod((high - low).clip(min=0)) / max(np.prod(box[2:] - box[:2]), 1e-9))
 
 
 def _beside(side_px: int, share: float) -> int:

@@ -136,7 +136,7 @@ def _small_ones(seen: list[Sighting], longest_px: float) -> list[Sighting]:
         for each in seen
         if each.length_px <= longest_px
         and each.score >= LEAST_CENTRE
-        and all(box_share(each.box_px, other.box_px) < PART for other in large)
+        and all(_share_inside(each.box_px, other.box_px) < PART for other in large)
     ]
 
 
@@ -153,7 +153,7 @@ def _instead(found: list[Sighting], finer: list[Sighting]) -> list[Sighting]:
     return sorted([*left.values(), *merged], key=lambda person: -person.score)
 
 
-def box_share(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+def _share_inside(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
     """Of the first box, how much is in the other."""
     low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
     return float(np.prod((high - low).clip(min=0)) / max(np.prod(box[2:] - box[:2]), 1e-9))

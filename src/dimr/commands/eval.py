@@ -113,7 +113,7 @@ def eval(
     from dimr.files import check_file_place, write_atomically
 
     if protocol not in OPTIONS:
-        raise ValueError(f"protocol: got {protocol!r}, want one of {', '.join(OPTIONS)}")
+        raise ValueError(f"protocol: got {protocol!r}, want {', '.join(OPTIONS)}")
     given = {
         "subset": subset,
         "limit": limit,

@@ -172,14 +172,16 @@ class TestReductions:
         assert person.seen[0] == pytest.approx(0.9 * FADES[512], rel=1e-3)
         assert person.score == pytest.approx(0.8 * 0.9, rel=1e-3)  # as sure as it ever was
 
-    def test_a_part_of_somebody_larger_is_nobody(self, monkeypatch):
+    @pytest.mark.parametrize("score", [0.3, 0.9])
+    def test_a_part_of_somebody_larger_is_nobody_unless_it_is_surer(self, monkeypatch, score):
         whole = standing()._replace(box_px=np.array([40.0, 0, 80, 150]))
-        part, beside = standing(score=0.9), standing(left=60)
+        part, beside = standing(score=score), standing(left=60)
         looks = iter([[whole], [whole, part, beside]])
         monkeypatch.setattr(sightings, "_look_at", lambda *_: next(looks))
         found = find_sightings(MoveNet(), np.zeros((400, 512, 3), np.uint8))
         boxes = [each.box_px.tolist() for each in found]
-        assert boxes == [whole.box_px.tolist(), beside.box_px.tolist()]
+        wanted = [whole, beside] if score < 0.8 else [part, whole, beside]
+        assert boxes == [each.box_px.tolist() for each in wanted]
 
     def test_each_takes_the_place_of_one_at_most(self, monkeypatch):
         one, other = standing(score=0.7), standing(left=3, score=0.6)

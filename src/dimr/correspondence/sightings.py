@@ -129,14 +129,17 @@ def _look_at(
 
 
 def _small_ones(seen: list[Sighting], longest_px: float) -> list[Sighting]:
-    """Those of a larger reduction than the first who are believed: no part of somebody larger."""
+    """Those of a larger reduction than the first who are believed: no parts of larger people."""
     large = [each for each in seen if each.length_px > longest_px]
     return [
         each
         for each in seen
         if each.length_px <= longest_px
         and each.score >= LEAST_CENTRE
-        and all(_share_inside(each.box_px, other.box_px) < PART for other in large)
+        and not any(
+            other.score >= each.score and _share_inside(each.box_px, other.box_px) >= PART
+            for other in large
+        )
     ]
 
 

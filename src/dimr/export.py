@@ -24,7 +24,7 @@ from jaxtyping import Float, UInt8
 
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
-from dimr.files import write_atomically
+from dimr.files import check_folder_place, write_atomically
 from dimr.image.crop import picture_centre_px
 from dimr.types import Person, Prediction
 
@@ -266,8 +266,7 @@ def check_index(out: Path) -> None:
     Raises:
         ValueError: naming the file.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out: {out} is not a folder")
+    check_folder_place("--out", out)
     path = out / INDEX
     if path.exists() and _read_json(path).get("schema") != INDEX_SCHEMA:
         raise ValueError(f"--out: {path} exists and was not made by dimr: choose another folder")

@@ -23,6 +23,7 @@ from dimr.draw import (
     draw_panels,
     write_line,
 )
+from dimr.files import check_file_place
 from dimr.types import Prediction
 
 SHEET_WIDTH = 1600
@@ -101,8 +102,7 @@ def check_sheet(path: Path, pictures: Sequence[Path], overwrite: bool = False) -
     """
     if path.suffix.lower() not in (".jpg", ".jpeg"):
         raise ValueError(f"--sheet: got {path.name}, want a .jpg")
-    if path.is_dir():
-        raise ValueError(f"--sheet: {path} is a folder")
+    check_file_place("--sheet", path)
     if os.path.realpath(path) in map(os.path.realpath, pictures):
         raise ValueError(f"--sheet: {path} is one of the pictures")
     if path.exists() and not overwrite and not is_sheet(path):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimr.image.crop import (
+    box_share,
     box_to_crop,
     crop_matrix,
     crop_picture,
@@ -165,3 +166,10 @@ def test_pictures_to_tensor_keeps_pixels_in_place():
     images[0, 1, 2, 0] = 255
     tensor = pictures_to_tensor(images)
     assert tensor.shape == (1, 3, 4, 6) and tensor[0, 0, 1, 2] == 1 and tensor.sum() == 1
+
+
+def test_a_box_is_in_another_by_its_own_area():
+    one, other = np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 4, 5])
+    assert box_share(one, other) == 1 / 4 and box_share(other, one) == 1 / 12
+    assert box_share(one, other + 10) == 0
+    assert box_share(np.array([1.0, 1, 1, 2]), one) == 0  # no inside

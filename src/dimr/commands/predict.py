@@ -92,7 +92,7 @@ def predict(
     pictures = find_pictures(paths)
 
     from dimr.export import check_index, write_index
-    from dimr.files import check_file_place, check_folder_place, write_atomically
+    from dimr.files import write_atomically
     from dimr.predict import load
     from dimr.sheet import Sheet, check_sheet
 
@@ -101,10 +101,8 @@ def predict(
     if focal is not None and not math.isfinite(focal):
         raise ValueError(f"--focal: got {focal}, want a number of pixels")
     check_index(out)
-    check_folder_place("--out", out)
     if sheet is not None:
         check_sheet(sheet, pictures, overwrite)
-        check_file_place("--sheet", sheet)
     model = load(weights, body, device)
     rows = Sheet(model.body.faces.cpu().numpy())
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))

@@ -21,7 +21,7 @@ from dimr.correspondence.confirm import window_tensor
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
-from dimr.image.crop import box_iou, crop_to_full, picture_centre_px
+from dimr.image.crop import box_iou, box_share, crop_to_full, picture_centre_px
 from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
@@ -83,7 +83,7 @@ class Sighting(NamedTuple):
         """
         hips, neck = (self.keypoints_px[each].mean(0) for each in (HIPS, SHOULDERS))
         reach = np.linalg.norm(self.keypoints_px - hips, axis=1).max()
-        radius = ROOM * max(reach, (self.box_px[2:] - self.box_px[:2]).max() / 2)
+        radius = ROOM * max(reach, self.length_px / 2)
         length = float(np.linalg.norm(neck - hips))
         upwards = (neck - hips) / length if length > 0 else np.array([0.0, -1.0])
         return np.stack([hips, hips + radius * upwards])
@@ -137,7 +137,7 @@ def _small_ones(seen: list[Sighting], longest_px: float) -> list[Sighting]:
         if each.length_px <= longest_px
         and each.score >= LEAST_CENTRE
         and not any(
-            other.score >= each.score and _share_inside(each.box_px, other.box_px) >= PART
+            other.score >= each.score and box_share(each.box_px, other.box_px) >= PART
             for other in large
         )
     ]
@@ -154,12 +154,6 @@ def _instead(found: list[Sighting], finer: list[Sighting]) -> list[Sighting]:
             person = person._replace(score=max(person.score, left.pop(best).score))
         merged.append(person)
     return sorted([*left.values(), *merged], key=lambda person: -person.score)
-
-
-def _share_inside(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
-    """Of the first box, how much is in the other."""
-    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    return float(np.prod((high - low).clip(min=0)) / max(np.prod(box[2:] - box[:2]), 1e-9))
 
 
 def _beside(side_px: int, share: float) -> int:

@@ -118,7 +118,18 @@ def mask_box_px(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "4"]:
 
 def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
     """Intersection over union of x0, y0, x1, y1."""
-    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    both = np.prod(np.maximum(high - low, 0))
+    both = _intersection(box, other)
     union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
     return float(both / union) if union > 0 else 0.0
+
+
+def box_share(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """How much of a box is in another one; 0 of a box without an inside."""
+    area = float(np.prod(box[2:] - box[:2]))
+    return _intersection(box, other) / area if area > 0 else 0.0
+
+
+def _intersection(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+    """Area that two boxes share."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    return float(np.prod(np.maximum(high - low, 0)))

@@ -10,10 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dimr.encoder.blazepose import NUM_LANDMARKS
+from dimr.encoder.blazepose import LANDMARK_VALUES, NUM_LANDMARKS
 
-NUM_VALUES = 8
-"""Of each landmark; its spread is not heard."""
 LIMBS = (
     (7, 8), (0, 11), (0, 12),  # ears, nose to shoulders
     (11, 12), (23, 24), (11, 23), (12, 24),  # trunk
@@ -39,7 +37,7 @@ class PoseHint(nn.Module):
     def __init__(self, token_width: int, map_width: int, hidden: int = 256) -> None:
         super().__init__()
         self.read = nn.Sequential(
-            nn.Linear(NUM_LANDMARKS * NUM_VALUES, hidden),
+            nn.Linear(NUM_LANDMARKS * LANDMARK_VALUES, hidden),
             nn.GELU(),
             nn.Linear(hidden, hidden),
             nn.GELU(),
@@ -54,9 +52,12 @@ class PoseHint(nn.Module):
     def forward(
         self, pose: Float[Tensor, "B 39 10"], size: tuple[int, int]
     ) -> tuple[Float[Tensor, "B T 1 1"], Float[Tensor, "B C h w"]]:
-        """What to add to tokens and to a map of `size`; nothing where `pose` is all zero."""
+        """What to add to tokens and to a map of `size`; nothing where `pose` is all zero.
+
+        The spread of landmarks is not heard.
+        """
         known = (pose != 0).any(2).any(1).to(pose.dtype)[:, None, None, None]
-        tokens = self.to_tokens(self.read(pose[..., :NUM_VALUES].flatten(1)))[..., None, None]
+        tokens = self.to_tokens(self.read(pose[..., :LANDMARK_VALUES].flatten(1)))[..., None, None]
         return tokens * known, self.limbs(stick_figure(pose, size)) * known
 
 

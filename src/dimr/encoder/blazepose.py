@@ -29,6 +29,8 @@ LANDMARK_CHANNELS = 288
 LANDMARK_SIZE = 256
 NUM_LANDMARKS = 39
 """33 body landmarks, then 6 auxiliary ones that MediaPipe uses to place the next crop."""
+LANDMARK_VALUES = 8
+"""Of each: x, y, z in the picture; being seen, being inside; x, y, z in metres."""
 HIPS, CIRCLE = 33, 34
 """Of those: the middle of the hips, and a point on the circle around the whole body."""
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dimr.body.rotation import rot6d_to_rotmat, rotmat_to_rot6d
+from dimr.encoder.blazepose import LANDMARK_VALUES, NUM_LANDMARKS
 from dimr.network.complete import Completed
 from dimr.network.feedback import JointsOf, LandmarkGap, Surface, SurfaceGap
 from dimr.types import Regression
@@ -36,8 +37,6 @@ FARTHEST = 3.0
 NUM_JOINTS, NUM_BETAS, NUM_CAMERA = 24, 10, 3
 THETA_SIZE = NUM_JOINTS * 6
 STATE_SIZE = THETA_SIZE + NUM_BETAS + NUM_CAMERA
-LANDMARKS, LANDMARK_VALUES = 39, 8
-"""Of `dimr.correspondence.landmarks.look_at_pose`, without their spread."""
 INITIAL_CAMERA = (0.9, 0.0, 0.0)
 """(s, tx, ty): a 2 m body fills 90 % of the crop."""
 
@@ -84,7 +83,7 @@ class IterativeRegressor(nn.Module):
             last = nn.Linear(hidden // 4, hidden, bias=False)
             nn.init.zeros_(last.weight)
             self.enter_landmarks = nn.Sequential(
-                nn.Linear(LANDMARKS * LANDMARK_VALUES, hidden // 4), nn.GELU(), last
+                nn.Linear(NUM_LANDMARKS * LANDMARK_VALUES, hidden // 4), nn.GELU(), last
             )
         self.hidden = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
@@ -113,7 +112,8 @@ class IterativeRegressor(nn.Module):
     ) -> Regression:
         """[phi flattened, GAP(F_img)], landmarks, IUV and the initial state -> parameters.
 
-        Landmarks that are all zero say nothing; the IUV is only what the pose is compared with.
+        Landmarks that are all zero say nothing, how far off they may be is not heard here; the
+        IUV is only what the pose is compared with.
         """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
         if pose is not None and self.enter_landmarks is not None:

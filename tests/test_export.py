@@ -1,5 +1,8 @@
 import json
+import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from dimr.body.camera import PerspectiveCamera
 from dimr.body.keypoints import JOINT_NAMES
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.image.load import PictureError, list_pictures
 from dimr.types import Crop, Iuv, Person, Prediction
 
 PICTURE_SIZE = (300, 200)
@@ -136,12 +140,17 @@ class TestParameters:
             export.person_files(broken, body, PICTURE_SIZE)
 
 
-def write(out, picture, files, overwrite=False):
+def write(out, picture, files, overwrite=False, made_by="t"):
     folder = export.choose_folder(out, picture, overwrite)
     prediction = Prediction(PICTURE_SIZE)
     contents = {name: text.encode() for name, text in files.items()}
-    export.write_picture(folder, picture, prediction, contents, {"made_by": "t"}, overwrite)
+    export.write_picture(folder, picture, prediction, contents, {"made_by": made_by}, overwrite)
     return folder
+
+
+def texts_and_record(folder):
+    texts = {path.name: path.read_text() for path in folder.iterdir()}
+    return texts, json.loads(texts.pop("picture.json"))
 
 
 class TestFolders:
@@ -190,6 +199,17 @@ class TestFolders:
     def test_picture_called_like_the_index_does_not_take_its_place(self, tmp_path):
         assert export.choose_folder(tmp_path, tmp_path / "index.json.png").name == "index.json_2"
 
+    @pytest.mark.parametrize("name", ["..jpg", "...jpg", "....jpg", ".jpg"])
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_picture_called_like_a_folder_above_stays_in_the_output_folder(
+        self, tmp_path, name, overwrite
+    ):
+        out = tmp_path / "out"
+        out.mkdir()
+        folder = export.choose_folder(out, tmp_path / name, overwrite)
+        assert folder.resolve().parent == out.resolve()
+        assert write(out, tmp_path / name, {"m.obj": "1"}, overwrite) == folder
+
     def test_nothing_half_written_stays_when_writing_stops(self, tmp_path, monkeypatch):
         out, picture = tmp_path / "out", tmp_path / "x.jpg"
         write(out, picture, {"m.obj": "old"})
@@ -202,6 +222,65 @@ class TestFolders:
             write(out, picture, {"m.obj": "new"})
         assert [path.name for path in out.iterdir()] == ["x"]
         assert (out / "x" / "m.obj").read_text() == "old"
+
+    def test_a_kill_at_any_moment_is_mended_by_the_next_run(self, tmp_path, monkeypatch):
+        """What lies there when something is renamed or removed is what SIGKILL would leave."""
+        out, picture = tmp_path / "out", tmp_path / "x.jpg"
+        write(out, picture, {"person_1.obj": "old", "person_3.obj": "old"}, made_by="old")
+        left = []
+
+        def noting(change):
+            def noted(*args, **kwargs):
+                left.append(tmp_path / f"killed_{len(left)}")
+                shutil.copytree(out, left[-1])
+                return change(*args, **kwargs)
+
+            return noted
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", noting(os.replace))
+            patch.setattr(Path, "unlink", noting(Path.unlink))
+            write(out, picture, {"person_1.obj": "new", "person_2.obj": "new"}, made_by="new")
+        assert len(left) >= 4
+        for killed in left:
+            texts, record = texts_and_record(killed / "x")
+            assert set(texts) <= set(record["files"])
+            assert "made_by" not in record or set(texts.values()) == {record["made_by"]}
+            staging = [path.name for path in killed.iterdir() if path.name != "x"]
+            assert staging and all(name.startswith(".") for name in staging)
+            with pytest.raises(PictureError, match="holds no pictures"):
+                list_pictures(killed)
+
+            texts, record = texts_and_record(write(killed, picture, {"person_2.obj": "newer"}))
+            assert texts == {"person_2.obj": "newer"} and record["files"] == ["person_2.obj"]
+
+    def test_what_a_killed_first_run_left_is_no_hindrance(self, tmp_path, monkeypatch):
+        out, picture = tmp_path / "out", tmp_path / "x.jpg"
+        rename = Path.rename
+
+        def noted(self, target):
+            shutil.copytree(out, tmp_path / "killed")
+            return rename(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", noted)
+            write(out, picture, {"m.obj": "1"})
+        assert write(tmp_path / "killed", picture, {"m.obj": "2"}).name == "x"
+        assert (tmp_path / "killed" / "x" / "m.obj").read_text() == "2"
+
+    def test_folder_can_be_opened_by_whom_the_user_lets(self, tmp_path):
+        """Staging folders are private, results are not."""
+        out = tmp_path / "out"
+        folder = write(out, tmp_path / "x.jpg", {"m.obj": "1"})
+        assert folder.stat().st_mode == out.stat().st_mode
+
+    def test_files_that_a_strangers_record_names_stay(self, tmp_path):
+        folder = tmp_path / "x"
+        folder.mkdir()
+        (folder / "m.txt").write_text("mine")
+        (folder / "picture.json").write_text('{"schema": "theirs", "files": ["m.txt"]}')
+        write(tmp_path, tmp_path / "x.jpg", {"m.obj": "1"}, overwrite=True)
+        assert (folder / "m.txt").read_text() == "mine"
 
     def test_record_cannot_remove_files_outside_of_its_folder(self, tmp_path):
         out, picture = tmp_path / "out", tmp_path / "x.jpg"

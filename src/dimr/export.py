@@ -11,10 +11,10 @@ and them; OUT/index.json lists all pictures. What is not named there is never re
 import io
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -187,12 +187,13 @@ def choose_folder(out: Path, picture: Path, overwrite: bool = False) -> Path:
         ValueError: if something that dimr did not make stands there (unless `overwrite`).
     """
     for number in count(1):
-        folder = out / (picture.stem if number == 1 else f"{picture.stem}_{number}")
-        if folder.name == INDEX:
+        name = picture.stem if number == 1 else f"{picture.stem}_{number}"
+        if name in (INDEX, ".", ".."):  # "...jpg" has the stem ".."
             continue
+        folder = out / name
         if not folder.exists() and not folder.is_symlink():
             return folder
-        owner = _owner(folder)
+        owner = _own_record(folder).get("picture")
         if owner == str(picture.resolve()):
             return folder
         if owner is None:
@@ -216,8 +217,9 @@ def write_picture(
     """Write one picture's files to the folder that `choose_folder` gave.
 
     All of them are written beside the folder first and then renamed into place, so that a stop at
-    any moment leaves whole files only. Files of an earlier run on this picture are replaced or, if
-    there is no successor, removed.
+    any moment leaves whole files only, each named by the record there: while old and new ones lie
+    side by side it names both and says nothing else of them. Files of an earlier run on this
+    picture are replaced or, if there is no successor, removed.
 
     Args:
         folder: Where to.
@@ -227,37 +229,42 @@ def write_picture(
         about: What made them (version, weights), recorded as it is.
         overwrite: Also replace files that no record names.
     """
-    before = set(_read_json(folder / PICTURE_RECORD).get("files", ()))
+    before = set(_own_record(folder).get("files", ()))
     strangers = [name for name in files if name not in before and (folder / name).exists()]
     if strangers and not overwrite:
         raise ValueError(
             f"{folder / strangers[0]} was not made by dimr: move it or give --overwrite"
         )
     width, height = prediction.picture_size
+    owner = {"schema": PICTURE_SCHEMA, "picture": str(picture.resolve())}
     record = {
-        "schema": PICTURE_SCHEMA,
-        "picture": str(picture.resolve()),
+        **owner,
         "picture_size_px": [width, height],
         "people": len(prediction.people),
         **about,
         "files": sorted(files),
     }
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    staging.mkdir(parents=True)
-    try:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(
+        prefix=".dimr-", suffix=".partial", dir=folder.parent, ignore_cleanup_errors=True
+    ) as private:
+        staging = Path(private, "files")  # only its owner may open `private` itself
+        staging.mkdir()
         for name, content in files.items():
             (staging / name).write_bytes(content)
         (staging / PICTURE_RECORD).write_bytes(_json_bytes(record))
         if not folder.exists():
             staging.rename(folder)
             return
-        for name in (*files, PICTURE_RECORD):
+        both = Path(private, PICTURE_RECORD)
+        both.write_bytes(_json_bytes({**owner, "files": sorted(before | set(files))}))
+        os.replace(both, folder / PICTURE_RECORD)
+        for name in files:
             os.replace(staging / name, folder / name)
         for name in before - set(files):
             if Path(name).name == name:  # a record may not reach out of its folder
                 (folder / name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        os.replace(staging / PICTURE_RECORD, folder / PICTURE_RECORD)
 
 
 def check_index(out: Path) -> None:
@@ -289,10 +296,10 @@ def write_index(out: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def _owner(folder: Path) -> str | None:
-    """The picture whose results a folder holds; None if it is not ours."""
+def _own_record(folder: Path) -> dict[str, Any]:
+    """The record of the picture whose results a folder holds; empty if it is not ours."""
     record = _read_json(folder / PICTURE_RECORD)
-    return record.get("picture") if record.get("schema") == PICTURE_SCHEMA else None
+    return record if record.get("schema") == PICTURE_SCHEMA else {}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

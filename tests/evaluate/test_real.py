@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from data.real import writers
 from dimr.body.camera import fit_weak, full_to_norm
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.doh import read_doh
+from dimr.data.real.joints import JOINT_SETS, LIMBS
 from dimr.data.real.labels import file_iuv, record_iuv
 from dimr.data.real.layout import open_dataset, with_iuv, with_mask
 from dimr.evaluate.protocols import PROTOCOLS
@@ -195,6 +197,46 @@ def test_pck_and_iou_by_hand(tmp_path, people, bodies):
     hidden = record.keypoints_px._replace(confidence=record.keypoints_px.confidence * 0.5)
     with pytest.raises(ValueError, match="no visible limb joint"):
         picture_errors(replace(record, keypoints_px=hidden), recovered, bodies)
+
+
+def test_pck_is_of_the_longer_side_and_of_what_nobody_else_hides(tmp_path, people, bodies):
+    """A body shrunk to one pixel: how far each joint is off is what the labels say."""
+    states = dict.fromkeys(LIMBS, 3) | {"L_wrist": 0, "L_hip": 1, "R_hip": 1}
+    states |= {"L_knee": 2, "R_knee": 2}
+    writers.write_ochuman(tmp_path, people[:1], states=states)
+    (record,) = open_dataset("ochuman", tmp_path)
+    recovered = true_camera(record, people[0])._replace(camera=torch.zeros(3))
+    side = max(record.box_px[2:] - record.box_px[:2])
+    places = np.tile(np.float32(record.centre_px), (19, 1))
+    for name, share in {"L_knee": 0.049, "L_hip": 0.051, "R_hip": 0.099, "R_knee": 0.101}.items():
+        places[JOINT_SETS["ochuman19"].index(name), 0] += share * side
+    labels = record.keypoints_px._replace(places=places)
+    errors = picture_errors(replace(record, keypoints_px=labels), recovered, bodies)
+    assert (errors["pck_05"], errors["pck_10"]) == (1 / 4, 3 / 4)
+
+
+def test_what_somebody_in_front_covers_does_not_count(tmp_path, people, bodies):
+    whole = np.zeros(people[0].mask.shape, np.uint8)
+    for face in people[0].project(people[0].vertices)[bodies.neutral.faces.numpy()]:
+        cv2.fillConvexPoly(whole, face.round().astype(np.int32), 1)
+    left = np.arange(whole.shape[1]) < np.median(np.nonzero(whole)[1])
+    person = replace(people[0], mask=(whole > 0) & ~left)
+
+    def visible_iou(*masks):
+        neighbours = [replace(people[1], mask=mask) for mask in masks]
+        writers.write_ochuman(tmp_path, [person], neighbours)
+        record = open_dataset("ochuman", tmp_path)[0]
+        return picture_errors(record, true_camera(record, person), bodies)["visible_iou"]
+
+    everywhere = np.ones_like(person.mask)
+    in_front = everywhere & left
+    assert visible_iou() < 0.55
+    assert visible_iou(in_front) > 0.8
+    # of two in front each covers a part
+    upper = np.arange(len(whole))[:, None] < len(whole) // 2
+    assert visible_iou(in_front & upper, in_front & ~upper) == visible_iou(in_front)
+    # where both masks claim a pixel the person is visible
+    assert visible_iou(everywhere) >= visible_iou(in_front)
 
 
 class TestIuv:

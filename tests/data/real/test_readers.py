@@ -88,15 +88,18 @@ class TestPw3d:
         check_people(read_pw3d(tmp_path), shifted, body, "3dpw")
 
     def test_two_actors_and_frames(self, tmp_path, people, open_body):
-        actors = [[people[0]] * 2, [people[1]] * 2]
-        writers.write_pw3d(tmp_path, actors, open_body, first_frame_invalid=True)
+        """A frame that one actor lacks stays the other's."""
+        actors = [[people[0]] * 3, [people[1]] * 3]
+        writers.write_pw3d(tmp_path, actors, open_body, invalid=[(0, 0)], unseen=[(1, 1)])
         records = read_pw3d(tmp_path, ("test",))
         assert [(each.frame, each.person, each.gender) for each in records] == [
             (1, 0, "male"),
-            (1, 1, "female"),
+            (2, 0, "male"),
+            (0, 1, "female"),
+            (2, 1, "female"),
         ]
-        assert (records.num_listed, records.num_left_out) == (4, 2)
-        check_people(records, people[:2], open_body, "3dpw")
+        assert (records.num_listed, records.num_left_out) == (6, 2)
+        check_people(records, [people[k] for k in (0, 0, 1, 1)], open_body, "3dpw")
 
     def test_a_frame_without_joints_is_left_out_a_broken_one_named(
         self, tmp_path, people, open_body
@@ -279,6 +282,27 @@ class TestOchuman:
             truth = [person.project(person.keypoints[name]) for name in LIMBS]
             np.testing.assert_allclose(points, truth, atol=PX)
             assert np.array_equal(record.mask.load(person.mask.shape), person.mask)
+
+    def test_everybody_elses_mask_is_at_hand(self, tmp_path, people):
+        writers.write_ochuman(tmp_path, people[:1], people[1:])
+        records = open_dataset("ochuman", tmp_path)
+        assert [each.key for each in records] == [f"000000/{number}" for number in range(3)]
+        for number, record in enumerate(records):
+            masks = [each.load(people[0].mask.shape) for each in record.others]
+            expected = [each.mask for each in people if each is not people[number]]
+            assert len(masks) == 2 and all(map(np.array_equal, masks, expected))
+
+    def test_hidden_joints(self, tmp_path, people):
+        states = {"L_wrist": 0, "L_elbow": 1, "L_knee": 2, "R_ankle": 3}
+        writers.write_ochuman(tmp_path, people[:1], states=states)
+        (record,) = open_dataset("ochuman", tmp_path)
+        _, known = select_joints(*record.keypoints_px, tuple(states))
+        assert known.tolist() == [0, 1, 1, 0.5]
+
+    def test_an_unknown_state_of_a_joint_is_broken(self, tmp_path, people):
+        writers.write_ochuman(tmp_path, people[:1], states={"L_knee": 4})
+        (skipped,) = open_dataset("ochuman", tmp_path).skipped
+        assert "visibilities [0, 1, 4], want 0 to 3" in skipped.reason
 
     def test_splits_and_hardness(self, tmp_path, people, monkeypatch):
         writers.write_ochuman(tmp_path, people)

@@ -6,6 +6,7 @@ scales, units, packing) is done here from the formats' descriptions.
 
 import json
 import pickle
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,10 +161,14 @@ def write_pw3d(
     sequence: str = "downtown_bus_00",
     split: str = "test",
     genders: str = "mf",
-    first_frame_invalid: bool = False,
+    invalid: Collection[tuple[int, int]] = (),
+    unseen: Collection[tuple[int, int]] = (),
     pictures: bool = True,
 ) -> None:
-    """One sequence; all actors have as many frames. `body` is whose pelvis theta turns around."""
+    """One sequence; all actors have as many frames. `body` is whose pelvis theta turns around.
+
+    `invalid` are the (actor, frame) without a camera pose, `unseen` those without 2D joints.
+    """
     num = len(actors[0])
     rotations, shifts = random_cameras(num)
     cam_poses = np.tile(np.eye(4), (num, 1, 1))
@@ -186,15 +191,16 @@ def write_pw3d(
             trans.append(R.T @ (person.translation + pelvis - t) - pelvis)
             joints.append(((person.joints + person.translation - t) @ R).reshape(72))
             points.append(person.rows("openpose18", 2).T)
-        valid = np.ones(num, np.int64)
-        valid[0] = not first_frame_invalid
+        valid = [(number, frame) not in invalid for frame in range(num)]
+        for frame in range(num):
+            points[frame] *= (number, frame) not in unseen
         content["betas"].append(people[0].betas.astype(np.float64))
         content["poses"].append(np.array(poses))
         content["trans"].append(np.array(trans))
         content["genders"].append(genders[number])
         content["poses2d"].append(np.array(points))
         content["jointPositions"].append(np.array(joints))
-        content["campose_valid"].append(valid)
+        content["campose_valid"].append(np.array(valid, np.int64))
     dump(root / "sequenceFiles" / split / f"{sequence}.pkl", content)
     for frame, person in enumerate(actors[0] if pictures else []):
         write_picture(root / "imageFiles" / sequence / f"image_{frame:05d}.jpg", person.image)
@@ -351,13 +357,43 @@ def write_eft(folder: Path, people: list[Person]) -> None:
     (folder / "instances_train2014.json").write_text(json.dumps({"annotations": annotations}))
 
 
-def write_ochuman(folder: Path, people: list[Person]) -> None:
+def ochuman_annotation(person: Person, states: Mapping[str, int]) -> dict:
+    height, width = person.image.shape[:2]
+    rows = person.rows("ochuman19", 2)
+    for name, state in states.items():
+        rows[JOINT_SETS["ochuman19"].index(name), 2] = state
+    return {
+        "bbox": person.box.tolist(),
+        "keypoints": rows.reshape(-1).tolist(),
+        "segms": {
+            "outer": mask_polygons(person.mask),
+            "inner": [],
+            "height": height,
+            "width": width,
+        },
+        "max_iou": 0.6,
+    }
+
+
+def write_ochuman(
+    folder: Path,
+    people: list[Person],
+    neighbours: Collection[Person] = (),
+    states: Mapping[str, int] = {},
+) -> None:
+    """Each person in a picture of their own, with somebody who has no labels.
+
+    Args:
+        folder: Where to.
+        people: Whose pictures.
+        neighbours: Labelled, too, in every picture.
+        states: Joint -> the third number of `people`'s keypoints, where it is not 1.
+    """
     images = []
     for index, person in enumerate(people):
         name = f"{index:06d}.jpg"
         write_picture(folder / "images" / name, person.image)
         height, width = person.image.shape[:2]
-        rows = person.rows("ochuman19", 2)
         images.append(
             {
                 "image_id": f"{index:06d}",
@@ -365,17 +401,8 @@ def write_ochuman(folder: Path, people: list[Person]) -> None:
                 "width": width,
                 "height": height,
                 "annotations": [
-                    {
-                        "bbox": person.box.tolist(),
-                        "keypoints": rows.reshape(-1).tolist(),
-                        "segms": {
-                            "outer": mask_polygons(person.mask),
-                            "inner": [],
-                            "height": height,
-                            "width": width,
-                        },
-                        "max_iou": 0.6,
-                    },
+                    ochuman_annotation(person, states),
+                    *(ochuman_annotation(each, {}) for each in neighbours),
                     {"bbox": [0, 0, 5, 5], "keypoints": None, "segms": None, "max_iou": 0.6},
                 ],
             }

@@ -143,7 +143,7 @@ def test_keypoints_without_regressor_are_refused_with_what_is_missing(body):
 
 
 def test_given_h36m_regressor_also_serves_the_14_joints(toy_npz, tmp_path):
-    rows = np.random.default_rng(0).random((17, NUM_VERTICES))
+    rows = spin_rows(toy_npz)
     np.save(tmp_path / "J_regressor_h36m.npy", rows)
     body = BodyModel.load(toy_npz, h36m_regressor=tmp_path / "J_regressor_h36m.npy").double()
     vertices = torch.rand(2, NUM_VERTICES, 3, dtype=torch.float64)
@@ -153,6 +153,51 @@ def test_given_h36m_regressor_also_serves_the_14_joints(toy_npz, tmp_path):
     # SPIN's H36M_TO_J14
     order = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10]
     torch.testing.assert_close(body.keypoints(vertices, "lsp14"), h36m[:, order])
-    np.save(tmp_path / "J_regressor_h36m.npy", rows[:, :-1])
-    with pytest.raises(ValueError, match="h36m_regressor: got shape"):
-        BodyModel.load(toy_npz, h36m_regressor=tmp_path / "J_regressor_h36m.npy")
+
+
+def spin_rows(toy_npz):
+    """A regressor of the toy body with the left hip on the left."""
+    rows = np.random.default_rng(0).random((17, NUM_VERTICES))
+    x = np.load(toy_npz)["v_template"][:, 0]
+    rows[1], rows[4] = np.eye(NUM_VERTICES)[[x.argmax(), x.argmin()]]
+    return rows
+
+
+class TestH36mRegressor:
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "J_regressor_h36m.npy"
+
+    def check_refused(self, toy_npz, path, message):
+        with pytest.raises(ValueError, match=rf"J_regressor_h36m\.npy: h36m_regressor: {message}"):
+            BodyModel.load(toy_npz, h36m_regressor=path)
+
+    def test_numbers_of_another_shape_or_kind_are_refused(self, toy_npz, path):
+        rows = spin_rows(toy_npz)
+        for wrong in (rows[:, :-1], rows.astype(complex), rows > 0, rows.astype(str)):
+            np.save(path, wrong)
+            self.check_refused(
+                toy_npz, path, rf"got \S+ of shape .*, want .* \(17, {NUM_VERTICES}\)"
+            )
+        rows[3, 5] = np.nan
+        np.save(path, rows)
+        self.check_refused(toy_npz, path, "holds numbers that are not finite")
+
+    def test_files_that_are_no_arrays_are_refused(self, toy_npz, path):
+        for raw in (b"", b"rubbish", toy_npz.read_bytes(), b"\x93NUMPY\x01\x00"):
+            path.write_bytes(raw)
+            self.check_refused(toy_npz, path, "not a readable")
+
+    def test_huge_shape_is_refused(self, toy_npz, path):
+        for rows in (10**12, 10**30):
+            with path.open("wb") as file:
+                header = {"descr": "<f8", "fortran_order": False, "shape": (rows, NUM_VERTICES)}
+                np.lib.format.write_array_header_1_0(file, header)
+            self.check_refused(toy_npz, path, "not a readable")
+
+    def test_right_leg_first_is_refused(self, toy_npz, path):
+        """As 3DCrowdNet's file, which has the same shape."""
+        rows = spin_rows(toy_npz)
+        rows[[1, 2, 3, 4, 5, 6]] = rows[[4, 5, 6, 1, 2, 3]]
+        np.save(path, rows)
+        self.check_refused(toy_npz, path, "its left hip .* want the file of SPIN")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from damaged_zip import UNREADABLE, rewrite_directory, write_shape
 from dimr.body import smpl_file
 from dimr.body.keypoints import JOINT_PARENTS
 from dimr.body.smpl_file import load_body_arrays
@@ -186,6 +187,87 @@ def test_pickle_cannot_ask_for_a_huge_array(tmp_path):
         load_body_arrays(path)
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize(
+    "call",
+    [
+        Hostile(np.ndarray, (10**6, 10**6), np.dtype("f4"), b"1234", 0, (0, 0)),
+        Hostile(scipy.sparse.csc_matrix, (1, 10**7)),
+        Hostile(scipy.sparse.csr_matrix, ([1.0], ([0], [0])), (10**7, 1)),
+    ],
+    ids=lambda call: call.call.__name__,
+)
+def test_pickle_cannot_call_what_makes_arrays(tmp_path, content, call, protocol):
+    path = tmp_path / "toy.pkl"
+    path.write_bytes(pickle.dumps({**content, "v_template": call}, protocol=protocol))
+    with pytest.raises(ValueError, match=r"refused|damaged pickle"):
+        load_body_arrays(path)
+
+
+def test_list_that_holds_itself_many_times_is_refused(tmp_path, content):
+    row = [0.0, 0.0, 0.0]
+    for _ in range(12):
+        row = [row] * 10
+    path = tmp_path / "toy.pkl"
+    for name, value, message in (
+        ("v_template", row, "v_template: got a list, want an array"),
+        ("J_regressor", content["J_regressor"], "J_regressor: damaged sparse matrix"),
+    ):
+        content["J_regressor"].data = row
+        path.write_bytes(pickle.dumps({**content, name: value}))
+        assert path.stat().st_size < 200_000
+        with pytest.raises(ValueError, match=message):
+            load_body_arrays(path)
+
+
+class WithState:
+    """Pickles as `call(*args)` whose state is set then."""
+
+    def __init__(self, call, args, state):
+        self.reduced = call, args, state
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def test_bytes_are_no_addresses_of_objects(tmp_path, content):
+    """A type of objects that does not say so would let a file name places in memory."""
+    pointers = WithState(np.dtype, ("O", False, True), (3, "|", None, None, None, -1, -1, 0))
+    reconstruct = np.empty(0).__reduce__()[0]
+    array = WithState(reconstruct, (np.ndarray, (0,), b"b"), (1, (1,), pointers, False, bytes(8)))
+    from_buffer = np.zeros(1).__reduce_ex__(5)[0]
+    scalar = np.float64(1).__reduce__()[0]
+    path = tmp_path / "toy.pkl"
+    for hostile in (
+        array,
+        WithState(from_buffer, (bytes(8), np.dtype("f8"), (1,), "C"), array.reduced[2]),
+        Hostile(from_buffer, bytes(8), pointers, (1,), "C"),
+        Hostile(scalar, pointers, bytes(8)),
+    ):
+        path.write_bytes(pickle.dumps({**content, "bs_type": hostile}, protocol=2))
+        with pytest.raises(ValueError, match=r"refused|damaged pickle"):
+            load_body_arrays(path)
+
+
+def test_chumpy_object_that_holds_itself_is_refused(tmp_path, content, chumpy_class):
+    ring = chumpy_class(0)
+    ring.x = ring
+    path = write_python2(tmp_path / "toy.pkl", {**content, "weights": ring})
+    del sys.modules["chumpy.ch"], sys.modules["chumpy"]
+    with pytest.raises(ValueError, match=r"toy\.pkl: .*recursion"):
+        load_body_arrays(path)
+
+
+def test_small_numbers_are_bounded_before_they_grow(tmp_path, content, monkeypatch):
+    path = tmp_path / "toy.pkl"
+    template = np.zeros((40_000, 3), np.int8)
+    path.write_bytes(pickle.dumps({**content, "v_template": template}))
+    monkeypatch.setattr(smpl_file, "MAX_FILE_BYTES", 8 * template.size - 1)
+    assert path.stat().st_size < smpl_file.MAX_FILE_BYTES
+    with pytest.raises(ValueError, match="v_template: got 120000 numbers"):
+        load_body_arrays(path)
+
+
 def test_sparse_matrix_with_bad_indices_is_refused(tmp_path, content):
     content["J_regressor"].indices[0] = 10**6
     with pytest.raises(ValueError, match="J_regressor: damaged sparse matrix"):
@@ -264,6 +346,20 @@ def test_npz_that_unpacks_too_large_is_refused(tmp_path, monkeypatch):
     assert path.stat().st_size < 100_000
     with pytest.raises(ValueError, match="unpacks to"):
         load_body_arrays(path)
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_unreadable_entries_of_npz_are_refused(toy_npz, how):
+    rewrite_directory(toy_npz, "weights", **UNREADABLE[how])
+    with pytest.raises(ValueError, match=r"toy\.npz: not a readable"):
+        load_body_arrays(toy_npz)
+
+
+@pytest.mark.parametrize("shape", [(10**12, 3), (10**30, 3)])
+def test_impossible_shapes_in_npz_are_refused(tmp_path, shape):
+    write_shape(tmp_path / "toy.npz", "v_template", shape)
+    with pytest.raises(ValueError, match=r"toy\.npz: not a readable"):
+        load_body_arrays(tmp_path / "toy.npz")
 
 
 def test_python2_pickler_round_trips_through_latin1():

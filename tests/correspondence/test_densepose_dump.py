@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from damaged_zip import UNREADABLE, rewrite_directory
 from dimr.correspondence.densepose_dump import DensePoseDump
 from dimr.correspondence.iuv_sources import Target, open_source
 from dimr.surface.atlas import load_atlas
@@ -171,6 +172,10 @@ def rewritten(path, change):
     return path
 
 
+def is_large(name: str, content: bytes) -> bool:
+    return "/data/" in name and len(content) > 16
+
+
 class TestRefuse:
     def test_foreign_code(self, tmp_path):
         path = save(tmp_path, [{"file_name": "a.jpg", "pred_densepose": [Evil()]}])
@@ -273,6 +278,34 @@ class TestRefuse:
         path = save(tmp_path, [record([charts.DensePoseChartResult(*labels(5, 4))])], charts)
         rewritten(path, lambda name, content: content[:-4] if "/data/" in name else content)
         with pytest.raises(ValueError, match="numbers take"):
+            DensePoseDump(path).find("a.jpg")
+
+    def test_storage_shorter_than_the_archive_claims(self, tmp_path, charts):
+        """What lies behind the numbers in memory is not the file's."""
+        path = save(tmp_path, [record([charts.DensePoseChartResult(*labels(5, 4))])], charts)
+        rewritten(path, lambda name, content: content[:-8] if is_large(name, content) else content)
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if is_large(name, archive.read(name))]
+        for name in names:
+            rewrite_directory(path, name, size=8)
+        with pytest.raises(ValueError, match=r"numbers take \d+ bytes, want \d+$"):
+            DensePoseDump(path).find("a.jpg")
+
+    @pytest.mark.parametrize("how", UNREADABLE)
+    def test_unreadable_entries(self, tmp_path, charts, how):
+        path = save(tmp_path, [record([charts.DensePoseChartResult(*labels(5, 4))])], charts)
+        rewrite_directory(path, "/data/", **UNREADABLE[how])
+        with pytest.raises(ValueError, match=r"dump\.pkl: a\.jpg: "):
+            DensePoseDump(path).find("a.jpg")
+
+    def test_compressed_result_of_too_many_pixels(self, tmp_path, charts, monkeypatch):
+        stream = io.BytesIO()
+        Image.new("RGB", (4, 5)).save(stream, format="png")
+        text = base64.encodebytes(stream.getvalue()).decode()
+        result = charts.DensePoseChartResultCompressed((3, 5, 4), text)
+        path = save(tmp_path, [record([result])], charts)
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+        with pytest.raises(ValueError, match="compressed result is damaged"):
             DensePoseDump(path).find("a.jpg")
 
     def test_other_byte_order(self, tmp_path):

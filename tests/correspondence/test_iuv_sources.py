@@ -129,6 +129,37 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"no file c\.npz"):
             source.people(tmp_path / "c.jpg", PIXELS)
 
+    def test_pictures_of_one_name_have_folders_of_their_own(self, tmp_path, atlas, charts):
+        iuvs = tmp_path / "iuvs"
+        for folder in ("x", "y"):
+            (iuvs / folder).mkdir(parents=True)
+        densepose_picture(iuvs / "x" / "a.png")
+        densepose_picture(iuvs / "y" / "a_person1.png")
+        densepose_picture(iuvs / "y" / "a_person2.png")
+        source = open_source(iuvs, Target(atlas, charts))
+        assert len(source.people(tmp_path / "pictures/x/a.jpg", PIXELS)) == 1
+        assert len(source.people(tmp_path / "pictures/y/a.jpg", PIXELS)) == 2
+        with pytest.raises(ValueError, match=r"no file a\.npz"):
+            source.people(tmp_path / "pictures/z/a.jpg", PIXELS)
+
+    def test_a_file_is_of_one_folders_picture(self, tmp_path, atlas, charts):
+        densepose_picture(tmp_path / "a.png")
+        source = open_source(tmp_path, Target(atlas, charts))
+        for _ in range(2):
+            assert len(source.people(tmp_path / "x/a.jpg", PIXELS)) == 1
+        with pytest.raises(ValueError, match=r"a\.png: was taken for the picture in \S+/x alread"):
+            source.people(tmp_path / "y/a.jpg", PIXELS)
+
+    @pytest.mark.parametrize(
+        "names", [("a", "a_iuv"), ("a", "a_person1"), ("a_person1", "a_iuv_person01")]
+    )
+    def test_files_that_may_show_the_same_person_are_refused(self, tmp_path, atlas, charts, names):
+        for name in names:
+            densepose_picture(tmp_path / f"{name}.png")
+        source = open_source(tmp_path, Target(atlas, charts))
+        with pytest.raises(ValueError, match="may show the same person"):
+            source.people(tmp_path / "a.jpg", PIXELS)
+
     def test_empty_folder_is_refused(self, tmp_path, atlas):
         with pytest.raises(ValueError, match="no file of"):
             open_source(tmp_path, Target(atlas))

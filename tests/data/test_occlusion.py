@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from data.real.writers import write_voc
 from dimr.data.occlusion import OcclusionSettings, load_voc_objects, occlude
@@ -23,6 +25,30 @@ class TestLoadVocObjects:
         write_voc(tmp_path)
         write_voc(tmp_path, name="2008_000002")
         (tmp_path / "JPEGImages/2008_000002.jpg").write_bytes(b"rubbish")
+        objects, broken = load_voc_objects(tmp_path)
+        assert (len(objects), broken) == (1, 1)
+
+    @pytest.mark.parametrize("side", [60, 400])
+    def test_a_segmentation_of_another_size_is_counted_undecoded(
+        self, tmp_path, monkeypatch, side
+    ):
+        """The larger one has more pixels than Pillow opens here."""
+        write_voc(tmp_path)
+        write_voc(tmp_path, name="2008_000002")
+        other = Image.new("P", (side, side))
+        other.save(tmp_path / "SegmentationObject/2008_000002.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+        decoded = []
+        load = PngImageFile.load
+        monkeypatch.setattr(PngImageFile, "load", lambda self: decoded.append(1) or load(self))
+        objects, broken = load_voc_objects(tmp_path)
+        assert (len(objects), broken, len(decoded)) == (1, 1, 1)
+
+    def test_a_box_beyond_all_numbers_is_counted(self, tmp_path):
+        write_voc(tmp_path)
+        write_voc(tmp_path, name="2008_000002")
+        path = tmp_path / "Annotations/2008_000002.xml"
+        path.write_text(path.read_text().replace("<xmax>110", "<xmax>1e999"))
         objects, broken = load_voc_objects(tmp_path)
         assert (len(objects), broken) == (1, 1)
 

@@ -14,7 +14,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dimr.assets import asset_path
-from dimr.body.keypoints import H36M17_TO_LSP14, JOINT_MIRROR, KEYPOINT_NAMES
+from dimr.body.keypoints import (
+    H36M17_NAMES,
+    H36M17_TO_LSP14,
+    JOINT_MIRROR,
+    KEYPOINT_NAMES,
+)
 from dimr.body.skinning import forward_kinematics, linear_blend_skinning
 from dimr.body.smpl_file import BodyArrays, load_body_arrays
 from dimr.types import Body
@@ -78,14 +83,15 @@ class BodyModel(nn.Module):
             path: a file that `load_body_arrays` reads; None for the open body.
             h36m_regressor: a `J_regressor_h36m.npy` (17, V) for keypoints of SMPL, in SPIN's
                 order; only needed for bodies whose file holds no such regressor.
+
+        Raises:
+            FileNotFoundError: if there is no file `path`.
+            ValueError: if one of the files cannot be used; see `load_body_arrays`.
         """
         source = asset_path(OPEN_BODY) if path is None else Path(path)
         arrays = load_body_arrays(source)
         if h36m_regressor is not None:
-            rows = np.load(h36m_regressor, allow_pickle=False).astype(np.float32)
-            wanted = (len(KEYPOINT_NAMES["h36m17"]), len(arrays.v_template))
-            if rows.shape != wanted:
-                raise ValueError(f"h36m_regressor: got shape {rows.shape}, want {wanted}")
+            rows = _read_h36m_regressor(Path(h36m_regressor), arrays.v_template)
             arrays.keypoint_regressors["h36m17"] = rows
             if "lsp14" not in arrays.keypoint_regressors:
                 # the field's 14 joints of evaluation are Human3.6M's, in LSP's order
@@ -172,6 +178,37 @@ class BodyModel(nn.Module):
         values, joints = self.weights.topk(k, dim=1)
         values = values / values.sum(1, keepdim=True)
         return joints.cpu().numpy().astype(np.int32), values.cpu().numpy()
+
+
+def _read_h36m_regressor(
+    path: Path, v_template: Float[np.ndarray, "V 3"]
+) -> Float[np.ndarray, "17 V"]:
+    """A `J_regressor_h36m.npy`, if it is of this body and in SPIN's order.
+
+    Raises:
+        ValueError: otherwise, naming the file.
+    """
+    wanted = (len(H36M17_NAMES), len(v_template))
+    try:
+        # mapped, as the file may claim any shape
+        mapped = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # of a damaged file, nearly anything
+        raise ValueError(f"{path}: h36m_regressor: not a readable .npy file ({error})") from error
+    if mapped.shape != wanted or mapped.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path}: h36m_regressor: got {mapped.dtype} of shape {mapped.shape}, want numbers of "
+            f"shape {wanted}"
+        )
+    rows = np.array(mapped, np.float32)
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{path}: h36m_regressor: holds numbers that are not finite")
+    left_m, right_m = (rows[H36M17_NAMES.index(hip)] @ v_template for hip in ("L_hip", "R_hip"))
+    if not left_m[0] > right_m[0]:
+        raise ValueError(
+            f"{path}: h36m_regressor: its left hip lies to the right of the right one; want the "
+            "file of SPIN, left leg first, not 3DCrowdNet's (docs/licensed.md, section 2)"
+        )
+    return rows
 
 
 def _content_hash(arrays: BodyArrays) -> str:

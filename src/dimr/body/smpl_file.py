@@ -1,14 +1,13 @@
 """Reads body model files: SMPL's .pkl, the same as .npz, and the open body's .npz.
 
 SMPL's files are Python 2 pickles that may hold chumpy objects and scipy sparse matrices. A pickle
-can run any code, so the unpickler here makes numpy arrays, sparse matrices and stand-ins for
+can run any code, so the unpickler here makes numpy arrays and stand-ins for sparse matrices and
 chumpy objects, and refuses everything else by name.
 """
 
 import io
 import pickle
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,8 @@ class ChumpyArray:
     def __setstate__(self, state: Any) -> None:
         self.state = dict(state) if isinstance(state, dict) else {"x": state}
 
-    def value(self) -> np.ndarray:
-        """The object's array.
+    def value(self) -> Any:
+        """What the object holds, an array in all of SMPL's files.
 
         Raises:
             ValueError: if the object is an expression, not a plain array.
@@ -68,11 +67,49 @@ class ChumpyArray:
         for key in ("x", "r"):
             if key in self.state:
                 inner = self.state[key]
-                return inner.value() if isinstance(inner, ChumpyArray) else np.asarray(inner)
+                return inner.value() if isinstance(inner, ChumpyArray) else inner
         raise ValueError(
             f"a chumpy object holds no plain array (it has {sorted(self.state)}); "
             "convert the file to .npz with chumpy"
         )
+
+
+class NamedArray:
+    """Stands in for numpy.ndarray, which makes arrays of any size of a few bytes when called."""
+
+    def __new__(cls, *args: Any) -> "NamedArray":
+        """Refuses, as no array is pickled so."""
+        raise ValueError("the file calls numpy.ndarray, which no pickled array does; refused")
+
+
+class FilledArray(np.ndarray):
+    """An array that a pickle fills."""
+
+    def __setstate__(self, state: Any) -> None:
+        version, shape, dtype, is_fortran, content = state
+        super().__setstate__((version, shape, _plain(dtype), is_fortran, content))
+
+
+class SparseArrays:
+    """Stands in for a sparse matrix, which takes any memory when called; keeps its attributes."""
+
+    kind: type
+    state: dict[str, Any]
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class CscArrays(SparseArrays):
+    """Stands in for scipy's csc_matrix."""
+
+    kind = scipy.sparse.csc_matrix
+
+
+class CsrArrays(SparseArrays):
+    """Stands in for scipy's csr_matrix."""
+
+    kind = scipy.sparse.csr_matrix
 
 
 def _admitted_classes() -> dict[tuple[str, str], Any]:
@@ -82,12 +119,11 @@ def _admitted_classes() -> dict[tuple[str, str], Any]:
         admitted[module, "scalar"] = _reconstruct_scalar
     for module in ("numpy.core.numeric", "numpy._core.numeric"):
         admitted[module, "_frombuffer"] = _reconstruct_from_buffer
-    admitted["numpy", "ndarray"] = np.ndarray
+    admitted["numpy", "ndarray"] = NamedArray
     admitted["numpy", "dtype"] = np.dtype
-    for name in ("csc_matrix", "csr_matrix"):
-        kind = name.partition("_")[0]
+    for kind, stand_in in (("csc", CscArrays), ("csr", CsrArrays)):
         for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
-            admitted[module, name] = getattr(scipy.sparse, name)
+            admitted[module, f"{kind}_matrix"] = stand_in
     for module in ("__builtin__", "builtins"):
         for plain in (dict, list, set, tuple, object):
             admitted[module, plain.__name__] = plain
@@ -98,23 +134,34 @@ def _admitted_classes() -> dict[tuple[str, str], Any]:
     return admitted
 
 
+def _plain(dtype: Any) -> np.dtype:
+    """The type of that name, made anew: a pickle can set another one's state, such that it takes
+    bytes for the addresses of objects.
+    """
+    if not isinstance(dtype, np.dtype):
+        raise ValueError("the file makes an array of no type; refused")
+    return np.dtype(dtype.str)
+
+
 def _reconstruct_array(cls: type, shape: Any, kind: Any) -> np.ndarray:
     """What pickles call to make an empty array, which the array's data then fill."""
-    if cls is not np.ndarray or tuple(shape) != (0,):
+    if cls is not NamedArray or tuple(shape) != (0,):
         raise ValueError("the file makes an array in a way that no array is pickled; refused")
-    return np.empty((0,), dtype=np.int8)
+    return FilledArray((0,), dtype=np.int8)
 
 
 def _reconstruct_from_buffer(buffer: Any, dtype: np.dtype, shape: Any, order: Any) -> np.ndarray:
     """What pickles of protocol 5 call to make an array."""
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+    dtype = _plain(dtype)
+    if dtype.hasobject:
         raise ValueError("the file makes an array of objects; refused")
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order).view(FilledArray)
 
 
 def _reconstruct_scalar(dtype: np.dtype, content: Any = b"") -> Any:
     """What pickles call to make a number that numpy owns."""
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+    dtype = _plain(dtype)
+    if dtype.hasobject:
         raise ValueError("the file makes a scalar that is no number; refused")
     encoded = content.encode("latin-1") if isinstance(content, str) else content
     return np.frombuffer(encoded, dtype=dtype, count=1)[0]
@@ -122,7 +169,7 @@ def _reconstruct_scalar(dtype: np.dtype, content: Any = b"") -> Any:
 
 def _reconstruct_object(cls: Any, base: type, state: Any) -> Any:
     """What protocols 0 and 1 call to make an empty object."""
-    if cls not in (ChumpyArray, scipy.sparse.csc_matrix, scipy.sparse.csr_matrix):
+    if cls not in (ChumpyArray, CscArrays, CsrArrays):
         raise ValueError(f"the file wants an object of {cls!r}; refused")
     return object.__new__(cls)
 
@@ -184,7 +231,7 @@ def load_body_arrays(path: str | Path) -> BodyArrays:
         raise ValueError(f"{path}: a body model is a .pkl or a .npz file")
     try:
         return _check(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
@@ -196,7 +243,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
             raise ValueError(f"unpacks to {unpacked} bytes, want at most {MAX_FILE_BYTES}")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if name in _KEYS}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # encrypted, packed in an unknown way, a huge shape, ..
         raise ValueError(f"{path}: not a readable .npz of plain arrays ({error})") from error
 
 
@@ -264,34 +311,41 @@ def _array(content: dict[str, Any], name: str) -> np.ndarray:
     stored = content[name]
     if isinstance(stored, ChumpyArray):
         stored = stored.value()
-    if scipy.sparse.issparse(stored):
+    if isinstance(stored, SparseArrays):
         stored = _dense(stored, name)
-    stored = np.asarray(stored)
+    if not isinstance(stored, np.ndarray):  # a list can hold itself many times over
+        raise ValueError(f"{name}: got a {type(stored).__name__}, want an array")
     if stored.dtype.kind not in "fiu":
         raise ValueError(f"{name}: got an array of {stored.dtype}, want numbers")
-    return stored
+    if stored.size * 8 > MAX_FILE_BYTES:  # when converted
+        raise ValueError(f"{name}: got {stored.size} numbers, want at most {MAX_FILE_BYTES // 8}")
+    return np.asarray(stored)
 
 
-def _dense(stored: Any, name: str) -> np.ndarray:
+def _dense(stored: SparseArrays, name: str) -> np.ndarray:
     """A sparse matrix as an array; its indices are checked, as they come from a file."""
     try:
-        rows, columns = stored.shape
+        rows, columns = stored.state["_shape"]
         if rows * columns * 8 > MAX_FILE_BYTES:
             raise ValueError(f"{rows} x {columns} is too large")
-        stored = type(stored)((stored.data, stored.indices, stored.indptr), shape=stored.shape)
-        stored.check_format(full_check=True)
-    except (AttributeError, TypeError, ValueError) as error:
+        parts = tuple(stored.state[key] for key in ("data", "indices", "indptr"))
+        if not all(isinstance(part, np.ndarray) for part in parts):
+            raise ValueError("its parts are no arrays")
+        matrix = stored.kind(parts, shape=(rows, columns))
+        matrix.check_format(full_check=True)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: damaged sparse matrix ({error})") from error
-    return stored.toarray()
+    return matrix.toarray()
 
 
 def _floats(content: dict[str, Any], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    stored = np.ascontiguousarray(_array(content, name), dtype=np.float32)
+    stored = _array(content, name)
     if stored.ndim != len(shape) or any(
         want is not None and got != want for got, want in zip(stored.shape, shape, strict=True)
     ):
         wanted = ", ".join("any" if want is None else str(want) for want in shape)
         raise ValueError(f"{name}: got shape {stored.shape}, want ({wanted})")
+    stored = np.ascontiguousarray(stored, dtype=np.float32)
     if not np.isfinite(stored).all():
         raise ValueError(f"{name}: holds numbers that are not finite")
     return stored

@@ -6,6 +6,7 @@ what `apply_net.py dump` wrote                            many pictures     `Dum
 a TorchScript DensePose                                   any picture       `ModelSource`
 """
 
+import os
 import re
 import zipfile
 from abc import ABC, abstractmethod
@@ -86,26 +87,62 @@ class FileSource(IuvSource):
 
 
 class FolderSource(IuvSource):
-    """A folder with files STEM, STEM_iuv or STEM_person1, STEM_person2, .. for picture STEM."""
+    """A folder with files STEM, STEM_iuv or STEM_person1, STEM_person2, .. for picture STEM.
+
+    For pictures of several folders it may hold folders of their names with such files.
+    """
 
     def __init__(self, path: Path, target: Target) -> None:
         self.path, self.target = path, target
-        self.files = sorted(
-            file for file in path.iterdir() if file.suffix.lower() in FILE_SUFFIXES
-        )
-        if not self.files:
+        self._files: dict[Path, list[Path]] = {}
+        self._home: dict[Path, Path] = {}
+        """File -> folder of the picture that it was taken for."""
+        if not self._list(path) and not any(each.is_dir() for each in path.iterdir()):
             raise ValueError(f"{path}: no file of {', '.join(FILE_SUFFIXES)} in it")
 
     def people(self, picture: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
-        """Those of all files named after the picture."""
-        name = re.compile(re.escape(picture.stem) + r"(_iuv)?(_person_?\d+)?", re.IGNORECASE)
-        own = [file for file in self.files if name.fullmatch(file.stem)]
+        """Those of all files named after the picture.
+
+        Raises:
+            ValueError: also if a file was taken for a picture of another folder already, or if
+                two may show the same person.
+        """
+        home = Path(os.path.abspath(picture)).parent
+        own = self._named(self.path / home.name, picture.stem)
+        own = own or self._named(self.path, picture.stem)
         if not own:
             raise ValueError(
                 f"{self.path}: no file {picture.stem}.npz, {picture.stem}_iuv.png or alike in it"
             )
+        for file in own:
+            if self._home.setdefault(file, home) != home:
+                raise ValueError(
+                    f"{file}: was taken for the picture in {self._home[file]} already; want the "
+                    f"files of {home} in {self.path / home.name}"
+                )
         sources = [FileSource(file, self.target) for file in own]
         return [one for source in sources for one in source.people(picture, pixels)]
+
+    def _named(self, folder: Path, stem: str) -> list[Path]:
+        """The files in a folder that belong to pictures of this stem."""
+        name = re.compile(re.escape(stem) + r"(_iuv)?(_person_?(\d+))?", re.IGNORECASE)
+        found = [(file, name.fullmatch(file.stem)) for file in self._list(folder)]
+        number_of = {file: match[3] and int(match[3]) for file, match in found if match}
+        numbers = list(number_of.values())
+        if len(numbers) > 1 and (None in numbers or len(set(numbers)) < len(numbers)):
+            raise ValueError(
+                f"{folder}: {', '.join(file.name for file in number_of)} may show the same "
+                "person; want one file, or one for each person"
+            )
+        return list(number_of)
+
+    def _list(self, folder: Path) -> list[Path]:
+        if folder not in self._files:
+            entries = folder.iterdir() if folder.is_dir() else ()
+            self._files[folder] = sorted(
+                entry for entry in entries if entry.suffix.lower() in FILE_SUFFIXES
+            )
+        return self._files[folder]
 
 
 class DumpSource(IuvSource):

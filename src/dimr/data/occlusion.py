@@ -72,7 +72,7 @@ def load_voc_objects(root: Path, most: int | None = None) -> tuple[list[Cutout],
     for path in annotations:
         try:
             objects += _objects_of(path, root)
-        except (ValueError, OSError, ElementTree.ParseError):
+        except Exception:  # decoders of hostile bytes raise nearly anything
             broken += 1
         if most is not None and len(objects) >= most:
             return objects[:most], broken
@@ -105,9 +105,9 @@ def _objects_of(path: Path, root: Path) -> list[Cutout]:
     with Image.open(root / "SegmentationObject" / f"{path.stem}.png", formats=["PNG"]) as opened:
         if opened.mode not in ("P", "L"):
             raise ValueError(f"{path}: its segmentation has mode {opened.mode}, want P")
+        if (opened.height, opened.width) != picture.shape[:2]:  # known before it is decoded
+            raise ValueError(f"{path}: picture and segmentation differ in size")
         labels = np.asarray(opened)
-    if labels.shape != picture.shape[:2]:
-        raise ValueError(f"{path}: picture and segmentation differ in size")
     objects = []
     for number, (x0, y0, x1, y1) in boxes:
         cutout = _cut_out(picture[y0:y1, x0:x1], labels[y0:y1, x0:x1] == number)

@@ -54,7 +54,7 @@ def read_human_data(path: Path, pictures: Path, dataset: str = "human_data") -> 
         return Record(
             dataset=dataset,
             key=f"{index:07d}",
-            picture=picture_path(pictures, str(names[index])),
+            picture=picture_path(pictures, names[index]),
             centre_px=centre,
             side_px=side,
             theta_rad=_theta(smpl, index) if has_pose else None,

@@ -15,12 +15,12 @@ from jaxtyping import Float
 from dimr.body.camera import fit_weak, full_to_norm
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.correspondence.iuv_window import read_windows
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
 from dimr.data.real.record import Record
 from dimr.image.crop import crop_matrix, crop_to_full, full_to_crop, norm_to_crop
 from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import encode_iuv, mask_iuv, warp_iuv
-from dimr.surface.npz import read_arrays
 from dimr.surface.raster import rasterize
 from dimr.types import Body, Crop, Iuv
 
@@ -152,12 +152,32 @@ def crop_mask(record: Record, window: Crop) -> np.ndarray:
     return cv2.warpAffine(mask, crop_matrix(window), size, flags=cv2.INTER_NEAREST) > 0
 
 
-def file_iuv(record: Record, crop: Crop, size: int) -> Iuv | None:
-    """The IUV that the user made for the record (`Record.iuv`), resampled to a crop."""
-    if record.iuv is None or not record.iuv.is_file():
+def file_iuv(record: Record, crop: Crop, size: int, atlas: Atlas | None = None) -> Iuv | None:
+    """The IUV that the user made for the record (`Record.iuv`), resampled to a crop.
+
+    Args:
+        record: whose file holds one person, as `read_windows` reads them.
+        crop: window of the full picture; may be turned.
+        size: pixels a side of the IUV.
+        atlas: that a file which names its atlas must be on; None: any.
+
+    Raises:
+        ValueError: if the file is malformed, of several people, of a picture of another size, or
+            on another atlas.
+    """
+    path = record.iuv
+    if path is None or not path.is_file():
         return None
-    arrays = read_arrays(record.iuv, {"mask": (np.bool_, 2), "uv": (np.floating, 3)})
-    mask, uv = arrays["mask"], arrays["uv"].astype(np.float32)
-    iuv = Iuv(mask, np.where(mask[..., None], uv, np.float32(0)))
+    people, picture_size, made_for = read_windows(path)
+    height, width = record.load_picture().shape[:2]
+    if len(people) != 1:
+        raise ValueError(f"{path}: shows {len(people)} people, want the record's alone")
+    if picture_size != (width, height):
+        raise ValueError(
+            f"{path}: is {picture_size[0]} x {picture_size[1]} pixels, want {width} x {height} "
+            "like the picture"
+        )
+    if atlas is not None and made_for not in (None, atlas.content_hash):
+        raise ValueError(f"{path}: is on another atlas than {atlas.name!r}")
     window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
-    return warp_iuv(iuv, crop_matrix(window), (size, size))
+    return warp_iuv(people[0].to_picture(picture_size), crop_matrix(window), (size, size))

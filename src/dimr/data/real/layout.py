@@ -15,7 +15,7 @@ from dimr.data.real.human_data import read_human_data
 from dimr.data.real.muco import read_muco
 from dimr.data.real.ochuman import read_ochuman
 from dimr.data.real.pw3d import read_pw3d
-from dimr.data.real.record import InstanceMask, Record, Records
+from dimr.data.real.record import InstanceMask, Record, Records, naming
 from dimr.data.real.spin import read_spin
 
 
@@ -161,7 +161,8 @@ def open_dataset(name: str, folder: Path) -> Records:
     """
     if name not in DATASETS:
         raise ValueError(f"dataset: got {name!r}, want one of {', '.join(DATASETS)}")
-    return DATASETS[name][1](folder)
+    with naming(folder):
+        return DATASETS[name][1](folder)
 
 
 def with_iuv(record: Record, root: Path) -> Record:

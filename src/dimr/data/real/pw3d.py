@@ -23,6 +23,7 @@ from dimr.data.real.record import (
     checked_floats,
     gender_of,
     join,
+    naming,
     turn_root,
     wanted_keys,
 )
@@ -53,7 +54,8 @@ def read_pw3d(root: Path, splits: tuple[str, ...] = SPLITS) -> Records:
     parts = []
     for path in paths:
         try:
-            parts.append(read_sequence(path, root / "imageFiles"))
+            with naming(path):
+                parts.append(read_sequence(path, root / "imageFiles"))
         except ValueError as error:
             parts.append(_broken(error))
     return join("3dpw", parts)

@@ -5,7 +5,8 @@ camera axes of OpenCV, metres. theta's root maps the body frame to camera axes: 
 sets with a world frame turn it by the camera's rotation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,8 @@ GENDERS: dict[str, Gender] = {
 MAX_SIDE_PX = 50_000.0
 MAX_NAMED = 20
 """Broken records that are named one by one; the others are only counted."""
+MALFORMED = (KeyError, TypeError, IndexError, AttributeError, OverflowError)
+"""What a file raises, besides ValueError, that is built otherwise than its reader expects."""
 
 
 class Keypoints(NamedTuple):
@@ -166,9 +169,8 @@ class Records(Sequence[Record]):
     Args:
         dataset: its name.
         num: how many records the file lists.
-        make: record `index` of the file; raises ValueError (or KeyError, TypeError, IndexError
-            for malformed files) if it is broken, and gives None for one that the data set's own
-            rules leave out.
+        make: record `index` of the file; raises ValueError (or one of `MALFORMED`) if it is
+            broken, and gives None for one that the data set's own rules leave out.
     """
 
     def __init__(self, dataset: str, num: int, make: Callable[[int], Record | None]) -> None:
@@ -182,7 +184,7 @@ class Records(Sequence[Record]):
         for index in range(num):
             try:
                 record = make(index)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
+            except (ValueError, *MALFORMED) as error:
                 self._skip(f"record {index}", error)
                 continue
             if record is None:
@@ -194,8 +196,7 @@ class Records(Sequence[Record]):
     def _skip(self, key: str, error: Exception) -> None:
         self.num_skipped += 1
         if len(self.skipped) < MAX_NAMED:
-            missing = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            self.skipped.append(Skipped(key, " ".join(missing.split()) or type(error).__name__))
+            self.skipped.append(Skipped(key, _reason(error)))
 
     def __len__(self) -> int:
         return len(self._usable)
@@ -217,6 +218,20 @@ class Records(Sequence[Record]):
             f"{self.dataset}: {len(self)} records of {self.num_listed} "
             f"({self.num_left_out} left out by the data set's rules, {self.num_skipped} broken)"
         )
+
+
+def _reason(error: Exception) -> str:
+    missing = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    return " ".join(missing.split()) or type(error).__name__
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turns what malformed files raise into a ValueError that names `path`."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise ValueError(f"{path}: malformed ({_reason(error)})") from error
 
 
 def join(dataset: str, parts: Sequence[Records]) -> Records:
@@ -243,13 +258,15 @@ def checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray
     """
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}: not numbers ({error})") from error
     if array.size != int(np.prod(shape)):
         raise ValueError(f"{name}: got shape {array.shape}, want {shape}")
+    with np.errstate(over="ignore"):
+        array = array.reshape(shape).astype(np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: holds NaN or infinity")
-    return array.reshape(shape).astype(np.float32)
+    return array
 
 
 def turn_root(
@@ -282,9 +299,14 @@ def box_window(box_px: Float[np.ndarray, "4"], margin: float) -> tuple[tuple[flo
     return ((x0 + x1) / 2, (y0 + y1) / 2), margin * max(x1 - x0, y1 - y0)
 
 
+def text_of(value: Any) -> Any:
+    """Text that a file may hold as bytes; what is neither comes back as it is."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
 def gender_of(value: Any) -> Gender:
     """m, f, male, female, neutral, in any case, as bytes or text."""
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    text = str(text_of(value))
     try:
         return GENDERS[text.strip().lower()]
     except KeyError:
@@ -297,7 +319,7 @@ def picture_path(root: Path, name: Any) -> Path:
     Raises:
         ValueError: if the name leaves `root`.
     """
-    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+    text = text_of(name)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"picture: got the name {name!r}, want a path")
     parts = Path(text.replace("\\", "/"))

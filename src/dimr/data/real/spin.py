@@ -25,6 +25,7 @@ from dimr.data.real.record import (
     gender_of,
     keypoints,
     picture_path,
+    text_of,
     wanted_keys,
 )
 
@@ -56,12 +57,12 @@ def read_spin(
 
     def make(index: int) -> Record:
         row = {name: column[index] for name, column in columns.items() if np.ndim(column)}
-        name = row["imgname"]
-        theta, betas = _pose(row, str(name), pose_of)
+        name = text_of(row["imgname"])
+        theta, betas = _pose(row, name, pose_of)
         return Record(
             dataset=dataset,
             key=f"{index:07d}",
-            picture=picture_path(pictures, str(name) if isinstance(name, np.str_) else name),
+            picture=picture_path(pictures, name),
             centre_px=_pair(row["center"]),
             side_px=float(row["scale"]) * SCALE_PX,
             theta_rad=theta,

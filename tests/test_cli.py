@@ -277,9 +277,7 @@ class TestUserErrors:
             ["me.png", "-o", "me.png"],
             ["me.png", "--device", "cuda:99"],
             ["me.png", "--weights", "nonsense"],
-            ["me.png", "--body", "nowhere.pkl"],
-            ["me.png", "--body", "me.png"],
-            ["me.png", "--body", "empty_folder"],
+            ["me.png", "--data", "empty_folder"],
             ["me.png", "-o", "me.png/below"],
             ["me.png", "--focal", "inf"],
             ["me.png", "--iuv-table", "me.jpg"],
@@ -414,16 +412,14 @@ class TestUntrained:
             keypoints_px = json.loads(path.read_text())["keypoints_px"].values()
             assert np.abs(np.mean(list(keypoints_px), axis=0) - [x, y]).max() < 60
 
-    def test_weights_of_another_body_are_refused(self, run, fresh_weights, tmp_path):
-        photo = save_picture(tmp_path / "me.png")
+    def test_weights_of_another_body_are_refused(self, fresh_weights, tmp_path):
         with np.load(asset_path("open_body.npz")) as arrays:
             other = dict(arrays)
         other["v_template"] = other["v_template"] * np.float32(1.1)
         np.savez(tmp_path / "taller.npz", **other)
-        arguments = ["--weights", fresh_weights, "--body", tmp_path / "taller.npz"]
-        code, _, err = run("predict", photo, *arguments, "-o", tmp_path / "out")
-        assert code == 1
-        assert err.startswith("dimr: error: weights") and err.count("\n") == 1
+        body, atlas = BodyModel.load(tmp_path / "taller.npz"), load_atlas(None)
+        with pytest.raises(ValueError, match=r"weights: .* was made for body"):
+            weights.load_stages(fresh_weights, body, atlas)
 
 
 def has_weights() -> bool:

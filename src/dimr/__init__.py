@@ -21,10 +21,10 @@ __all__ = ["__version__", "load"]
 
 def load(
     weights: str | Path = "open",
-    body: str | Path | None = None,
+    data: str | Path | None = None,
     device: "Union[str, torch.device]" = "cpu",  # noqa: UP007 - the name stays unimported
 ) -> "dimr.predict.Model":
     """A model that is ready to predict; see `dimr.predict.load`, imported when it is called."""
     from dimr import predict
 
-    return predict.load(weights, body, device)
+    return predict.load(weights, data, device)

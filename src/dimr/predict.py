@@ -35,12 +35,20 @@ from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
+from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.fit import fit_to_iuv, lay_surface
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
 from dimr.surface.iuv import crop_iuv, part_seen, vertex_seen
-from dimr.train.weights import load_stages
+from dimr.surface.uv_table import same_mesh_uv
+from dimr.train.weights import (
+    MODEL_FILE,
+    load_model,
+    load_stages,
+    open_stage1_on,
+    weights_folder,
+)
 from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 
 MIN_SCALE = 0.05
@@ -52,17 +60,32 @@ MOSTLY_SEEN = 0.6
 
 
 class Model:
-    """Body, atlas and both stages; made by `load`."""
+    """Body, atlas and both stages; made by `load`.
 
-    def __init__(self, body: BodyModel, atlas: Atlas, stage1: Stage1, stage2: Dimr) -> None:
-        if not np.array_equal(atlas.faces, body.faces.cpu().numpy()):
-            raise ValueError(
-                f"atlas: {atlas.name!r} is not a map of body {body.name!r} (other triangles)"
-            )
+    Args:
+        body: whose parameters stage 2 says.
+        atlas: of the body; its triangles may have an order of their own.
+        stage1: its IUVs are on `atlas`.
+        stage2: made for `body` and `atlas`.
+        crop_size: side of a crop for stage 2, pixels; None: as large as stage 1's.
+    """
+
+    def __init__(
+        self,
+        body: BodyModel,
+        atlas: Atlas,
+        stage1: Stage1,
+        stage2: Dimr,
+        crop_size: int | None = None,
+    ) -> None:
+        faces = body.faces.cpu().numpy()
+        if not np.array_equal(atlas.faces, faces):
+            same_mesh_uv(faces, atlas)  # raises where it is a map of something else
         self.body = body.eval()
         self.atlas = atlas
         self.stage1 = stage1
         self.stage2 = stage2.eval()
+        self.crop_size = crop_size
 
     @torch.inference_mode()
     def predict(
@@ -111,12 +134,11 @@ class Model:
     ) -> Person | None:
         """One person; None if the second look finds nobody there."""
         crop = self.stage1.refine_crop(detection)
-        cropped = crop_picture(picture, crop)
         features = self.stage1.see(picture, detection, crop)
         iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
-        regress = partial(self._regress, cropped, features)
+        regress = partial(self._regress, self._crop(picture, crop), features)
         lens = crop_lens(camera, crop)
         if refine:
             # whoever brings an IUV knows better than landmarks
@@ -183,11 +205,15 @@ class Model:
         iuv = self.stage1.refine(features)
         if not iuv.mask.any():
             return cells
-        regress = partial(self._regress, crop_picture(picture, crop), features)
+        regress = partial(self._regress, self._crop(picture, crop), features)
         pose = None if features.pose is None else features.pose[0]
         lens = crop_lens(_camera_of(picture, focal_px), crop)
         regression = self.refine(regress, iuv, pose, lens)
         return lay_surface(regression, cells, self.body, self.atlas, lens)
+
+    def _crop(self, picture: UInt8[np.ndarray, "H W 3"], crop: Crop) -> UInt8[np.ndarray, "S S 3"]:
+        """The window of a crop, as large as stage 2 wants it."""
+        return crop_picture(picture, replace(crop, size=self.crop_size or crop.size))
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
@@ -249,26 +275,39 @@ class Model:
 
 def load(
     weights: str | Path = "open",
-    body: str | Path | None = None,
+    data: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> Model:
     """A model that is ready to predict.
 
     Args:
         weights: A set that ships ("open", or "research", which has seen photographs without a
-            clean licence), or a folder with both stages' weights.
-        body: Path of an SMPL .pkl or .npz; None for the open body. It must be the body that the
-            weights were trained with.
+            clean licence), a folder with both stages' weights, or one of recipe `paper`, whose
+            stage 1 is that of "open".
+        data: Folder of your SMPL and its UV map (docs/licensed.md), for weights of recipe `paper`.
         device: Where the networks run, e.g. "cpu" or "cuda:0".
 
     Raises:
         ValueError: for weights, a body or a device that cannot be used, saying why.
     """
     place = parse_device(device)
-    body_model = BodyModel.load(None if body is None else Path(body))
-    atlas = load_atlas(None)
-    stage1, stage2 = load_stages(weights, body_model, atlas)
-    return Model(body_model.to(place), atlas, stage1.to(place), stage2.to(place))
+    folder = weights_folder(weights)
+    if (folder / MODEL_FILE).is_file():
+        root = None if data is None else Path(data)
+        body = Bodies.load(root).neutral
+        atlas = load_surface_map(root, body)
+        try:
+            stage2, card = load_model(folder, body, atlas)
+        except ValueError as error:
+            hint = "; data: want the folder of their body (--data ROOT)" if root is None else ""
+            raise ValueError(f"{error}{hint}") from error
+        stage1, crop_size = open_stage1_on(body, atlas), card["crop_size"]
+    elif data is not None:
+        raise ValueError(f"data: weights {str(weights)!r} are of the open body and need no files")
+    else:
+        body, atlas, crop_size = BodyModel.load(None), load_atlas(None), None
+        stage1, stage2 = load_stages(folder, body, atlas)
+    return Model(body.to(place), atlas, stage1.to(place), stage2.to(place), crop_size)
 
 
 def parse_device(name: str | torch.device) -> torch.device:

@@ -116,7 +116,9 @@ class Person:
     part_confidence: Float[np.ndarray, "24"]
     """Mean confidence of the pixels of each part; zero where none is seen."""
     joint_error_m: Float[np.ndarray, "24"] | None = None
-    """Expected distance of each joint from the true one, roots aligned; None if not estimated."""
+    """Expected distance of each joint from the true one, roots aligned; None if not estimated.
+
+    Of stage 2's own answer: refinement leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)

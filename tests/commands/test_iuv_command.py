@@ -12,7 +12,10 @@ from dimr.body.camera import PerspectiveCamera
 from dimr.body.model import BodyModel
 from dimr.correspondence.iuv_window import iuv_to_window, read_windows, windows_bytes
 from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.densepose_file import load_densepose_surface
 from dimr.surface.render import rasterize_mesh, render_iuv
+from dimr.surface.uv_files import load_densepose_mat
+from dimr.surface.uv_table import load_table
 from dimr.types import Iuv
 from fake_densepose import fake_smpl, write_densepose_mat
 
@@ -109,6 +112,27 @@ class TestTableAndConvert:
         gap_m = points_m(found.uv[truth.mask]) - points_m(truth.uv[truth.mask])
         gap_mm = 1000 * np.linalg.norm(gap_m, axis=1)
         assert np.median(gap_mm) < 15 and np.quantile(gap_mm, 0.95) < 60
+
+    def test_table_to_the_users_own_map(self, tmp_path, body, atlas, monkeypatch):
+        """DensePose's charts on SMPL to the tiles that are made of them: the same skin exactly."""
+        monkeypatch.setattr("dimr.surface.uv_table.DENSEPOSE_RESOLUTION", 96)
+        fake = fake_smpl(body)
+        smpl = fake.write(tmp_path / "smpl.npz")
+        mat = tmp_path / "root/body/UV_Processed.mat"
+        mat.parent.mkdir(parents=True)
+        write_densepose_mat(mat, fake, atlas)
+        out = works("table", mat, smpl, "--data", tmp_path / "root", "-o", tmp_path / "t.npz")
+        assert "bodies differ" not in out and "to atlas UV_Processed" in out
+        tiles = load_densepose_mat(mat, fake.content["weights"])
+        table = load_table(tmp_path / "t.npz", tiles)
+        surface = load_densepose_surface(mat, len(fake.content["weights"]))
+        chosen = np.arange(0, len(surface.faces), 50)
+        middle = surface.chart_uv[surface.split_faces[chosen]].mean(1)
+        face, bary = tiles.uv_to_surface(table.lookup(surface.chart[chosen], middle))
+        rest_m = fake.content["v_template"]
+        found_m = np.einsum("nkx,nk->nx", rest_m[tiles.faces[face]], bary)
+        gap_mm = 1000 * np.linalg.norm(found_m - rest_m[surface.faces[chosen]].mean(1), axis=1)
+        assert np.median(gap_mm) < 5 and np.quantile(gap_mm, 0.95) < 15
 
     def test_table_of_a_global_map(self, tmp_path, body, atlas, monkeypatch):
         """MMHuman3D's file for the open body itself: the table is close to the identity."""

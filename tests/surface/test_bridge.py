@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from dimr.body.model import BodyModel
+from dimr.correspondence.decode import surface_table
 from dimr.surface.atlas import load_atlas
 from dimr.surface.bridge import fit_bridge
 from dimr.surface.densepose_file import load_densepose_surface
+from dimr.surface.uv_files import load_densepose_mat
 from fake_densepose import fake_smpl, write_densepose_mat
 
 
@@ -60,6 +62,23 @@ def test_places_are_those_of_the_same_skin(body, bridged):
     gap_mm = 1000 * np.linalg.norm(points_m(*atlas.uv_to_surface(uv)) - truth, axis=1)
     assert np.median(gap_mm) < 10
     assert np.quantile(gap_mm, 0.99) < 40
+
+
+def test_reversed_it_leads_back(body, bridged):
+    """Every texel of the open atlas on the map of the fake SMPL, compared at rest."""
+    fake, folder, bridge = bridged
+    atlas = load_atlas(None)
+    write_densepose_mat(folder / "UV_Processed.mat", fake, atlas)
+    other = load_densepose_mat(folder / "UV_Processed.mat", fake.content["weights"])
+    rest_m = body.v_template.numpy()
+    table = surface_table(atlas, rest_m, bridge.reversed.to_uv(atlas.faces, other))
+    face, bary = other.uv_to_surface(table.uv)
+    there = np.einsum("nj,njk->nk", bary, fake.open_bary[face])
+    corners_m = rest_m[atlas.faces[fake.open_face[face]]]
+    gap_mm = 1000 * np.linalg.norm(
+        np.einsum("nkx,nk->nx", corners_m, there) - table.position_m, axis=1
+    )
+    assert np.median(gap_mm) < 12 and np.quantile(gap_mm, 0.99) < 40
 
 
 def test_body_of_another_unit_or_axis_is_refused(body, tmp_path):

@@ -214,6 +214,14 @@ def table(
     orientation: Annotated[
         str, typer.Option(help="Of a global map: as_is, flip_v or quarter_turn.")
     ] = "as_is",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ROOT",
+            help="To SMPL's map below this folder (docs/licensed.md), for weights of `dimr train "
+            "paper`, in place of the open atlas.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make the table that takes DensePose's (I, U, V), or another map's (u, v), to the open atlas.
@@ -222,10 +230,11 @@ def table(
     half a minute.
     """
     from dimr.body.model import BodyModel
+    from dimr.data.real.bodies import load_surface_map
     from dimr.surface.bridge import fit_bridge
     from dimr.surface.densepose_file import load_densepose_surface
     from dimr.surface.uv_files import Orientation, load_uv_npz
-    from dimr.surface.uv_table import densepose_table, map_table, table_bytes
+    from dimr.surface.uv_table import densepose_table, map_table, same_mesh_uv, table_bytes
 
     _check_out(out, ".npz", overwrite)
     if orientation not in get_args(Orientation):
@@ -233,26 +242,26 @@ def table(
             f"--orientation: got {orientation!r}, want {', '.join(get_args(Orientation))}"
         )
     body = BodyModel.load(smpl)
-    atlas = _atlas()
-    charts = source_map = None
     if source.suffix.lower() == ".mat":
         charts = load_densepose_surface(source, body.num_vertices)
+        table_of, faces = partial(densepose_table, charts), charts.faces
     else:
         arrays = (body.faces.numpy(), body.weights.numpy(), body.v_template.numpy())
         source_map = load_uv_npz(source, *arrays, cast(Orientation, orientation))
-    bridge = fit_bridge(body, BodyModel.load(None))
-    if charts is not None:
-        made = densepose_table(charts, bridge.to_uv(charts.faces, atlas), atlas)
+        table_of, faces = partial(map_table, source_map), source_map.faces
+    if data is not None:
+        atlas = load_surface_map(data, body)
+        made = table_of(same_mesh_uv(faces, atlas), atlas)
     else:
-        assert source_map is not None
-        made = map_table(source_map, bridge.to_uv(source_map.faces, atlas), atlas)
+        atlas, bridge = _atlas(), fit_bridge(body, BodyModel.load(None))
+        made = table_of(bridge.to_uv(faces, atlas), atlas)
+        left = bridge.residual
+        print(f"bodies differ by     {left.body_rms_mm:.1f} mm RMS (shape and pose fitted)")
+        print(
+            f"skin to skin         {left.rms_mm:.1f} mm RMS, 95 % within {left.p95_mm:.1f} mm, "
+            f"at most {left.max_mm:.1f} mm"
+        )
     _write(out, table_bytes(made))
-    left = bridge.residual
-    print(f"bodies differ by     {left.body_rms_mm:.1f} mm RMS (shape and pose fitted)")
-    print(
-        f"skin to skin         {left.rms_mm:.1f} mm RMS, 95 % within {left.p95_mm:.1f} mm, "
-        f"at most {left.max_mm:.1f} mm"
-    )
     print(f"written: {out} (to atlas {atlas.name})")
 
 

@@ -39,9 +39,12 @@ def predict(
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Trained weights: open, research or a folder.")
     ] = "open",
-    body: Annotated[
+    data: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="SMPL .pkl or .npz in place of the open body."),
+        typer.Option(
+            metavar="ROOT",
+            help="Your SMPL and its UV map (docs/licensed.md), for weights of `dimr train paper`.",
+        ),
     ] = None,
     iuv: Annotated[
         Path | None,
@@ -103,7 +106,7 @@ def predict(
     check_index(out)
     if sheet is not None:
         check_sheet(sheet, pictures, overwrite)
-    model = load(weights, body, device)
+    model = load(weights, data, device)
     rows = Sheet(model.body.faces.cpu().numpy())
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
     entries: list[dict[str, Any]] = []

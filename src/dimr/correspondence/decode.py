@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from dimr.surface.atlas import Atlas
+from dimr.surface.uv_table import SurfaceToUv
 from dimr.types import Iuv
 
 TABLE_RESOLUTION = 128
@@ -33,15 +34,26 @@ class SurfaceTable:
         return np.stack([self.position_m[slice(*each)].mean(0) for each in ranges])
 
 
-def surface_table(atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"]) -> SurfaceTable:
-    """Tabulates rest-pose position and uv of every filled texel."""
+def surface_table(
+    atlas: Atlas, vertices_rest_m: Float[np.ndarray, "V 3"], to_uv: SurfaceToUv | None = None
+) -> SurfaceTable:
+    """Tabulates rest-pose position and uv of every filled texel.
+
+    Args:
+        atlas: whose texels.
+        vertices_rest_m: of its body.
+        to_uv: takes the atlas's faces to places on another body's map; None: those on the atlas.
+    """
     texels = atlas.texels(TABLE_RESOLUTION)
     rows, cols = np.nonzero(texels.face >= 0)
     part = atlas.densepose_of_face[texels.face[rows, cols]].astype(np.int64)
     order = np.argsort(part, kind="stable")
     rows, cols = rows[order], cols[order]
     position = atlas.positions(vertices_rest_m, TABLE_RESOLUTION)[rows, cols]
-    uv = (np.stack([cols, rows], axis=1) + 0.5) / TABLE_RESOLUTION
+    if to_uv is None:
+        uv = (np.stack([cols, rows], axis=1) + 0.5) / TABLE_RESOLUTION
+    else:
+        uv = to_uv(texels.face[rows, cols], texels.bary[rows, cols])
     start = np.searchsorted(part[order], np.arange(26))
     return SurfaceTable(start, position.astype(np.float32), uv.astype(np.float32))
 

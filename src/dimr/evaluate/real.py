@@ -18,6 +18,7 @@ from torch import nn
 from dimr.body.camera import project_weak
 from dimr.body.model import BodyModel
 from dimr.correspondence.iuv_sources import Target, open_source
+from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
@@ -27,7 +28,7 @@ from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
 from dimr.evaluate.protocols import METRICS_3D, body_errors
 from dimr.evaluate.protocols import Protocol as Benchmark
-from dimr.evaluate.synthetic import detection_at, mask_iou
+from dimr.evaluate.synthetic import MIN_BOX_IOU, detection_at, mask_iou
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_iou,
@@ -36,12 +37,14 @@ from dimr.image.crop import (
     crop_to_full,
     norm_to_crop,
     picture_to_tensor,
+    uncrop_picture,
 )
+from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import warp_iuv
 from dimr.surface.raster import rasterize
 from dimr.surface.uv_table import load_table
-from dimr.types import Crop, Iuv
+from dimr.types import Crop, Detection, Iuv, Regression
 
 MAX_NAMED = 20
 BATCH = 32
@@ -79,12 +82,15 @@ def evaluate(
     """Measures everybody whom the protocol selects.
 
     Raises:
-        ValueError: if nobody is selected, or nobody could be recovered.
+        ValueError: if nobody is selected, nobody could be recovered, or the bodies of the ground
+            truth are missing.
     """
     errors: dict[str, list[float]] = {name: [] for name in protocol.metrics}
     failed: list[Skipped] = []
     num_failed = 0
     pending: list[tuple[Record, Recovered]] = []
+    if protocol.metrics == METRICS_3D:
+        bodies.of("neutral")  # refused before anybody is recovered
     for record in records:
         if not protocol.selects(record):
             continue
@@ -232,16 +238,19 @@ def rendered_on_other_body(body: BodyModel, atlas: Atlas) -> IuvOf:
 
 
 def predicted_iuv(stage1: Stage1) -> IuvOf:
-    """From our correspondence network, asked about the record's box."""
+    """From our correspondence network, asked about the record's box; as fine as it likes."""
 
     def iuv_of(record: Record, crop: Crop, size: int) -> Iuv | None:
         picture = record.load_picture()
-        chosen = detection_at(
-            stage1.find_people(picture), _box(record), (picture.shape[0], picture.shape[1])
-        )
-        return stage1.refine(stage1.see(picture, chosen, crop))
+        person = _person_at(record, stage1, picture)
+        return stage1.refine(stage1.see(picture, person, replace(crop, size=stage1.crop_size)))
 
     return iuv_of
+
+
+def _person_at(record: Record, stage1: Stage1, picture: UInt8[np.ndarray, "H W 3"]) -> Detection:
+    height, width = picture.shape[:2]
+    return detection_at(stage1.find_people(picture), _box(record), (height, width))
 
 
 def source_iuv(source: PeopleSource) -> IuvOf:
@@ -252,7 +261,7 @@ def source_iuv(source: PeopleSource) -> IuvOf:
         box = _box(record)
         people = source.people(record.picture, picture)
         best = max(people, key=lambda person: box_iou(person.box_px(), box), default=None)
-        if best is None or box_iou(best.box_px(), box) == 0:
+        if best is None or box_iou(best.box_px(), box) < MIN_BOX_IOU:
             return None
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
         full = best.to_picture((picture.shape[1], picture.shape[0]))
@@ -278,7 +287,7 @@ def given_iuv(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> 
         return source_iuv(open_source(Path(iuv), target))
     if root is None:
         raise ValueError("--iuv files: needs --data ROOT, below which they lie")
-    return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size)
+    return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size, atlas)
 
 
 def _box(record: Record) -> Float[np.ndarray, "4"]:
@@ -289,7 +298,7 @@ def _box(record: Record) -> Float[np.ndarray, "4"]:
 
 
 def recover_with(stage2: nn.Module, iuv_of: IuvOf, crop_size: int) -> Recover:
-    """Stage 2 on the protocol's window.
+    """A whole stage 2 on the protocol's window.
 
     Args:
         stage2: a `Dimr`, in evaluation mode.
@@ -304,17 +313,59 @@ def recover_with(stage2: nn.Module, iuv_of: IuvOf, crop_size: int) -> Recover:
     def recover(record: Record) -> Recovered:
         crop = record.window(crop_size)
         picture: UInt8[np.ndarray, "S S 3"] = crop_picture(record.load_picture(), crop)
-        iuv = iuv_of(record, crop, crop_size // CORRESPONDENCE_STRIDE)
-        if iuv is None:
-            raise ValueError("there is no IUV: no file, or no SMPL parameters to render")
-        if not iuv.mask.any():
-            raise ValueError("the IUV shows nobody")
-        regression = stage2(
-            picture_to_tensor(picture).to(device),
-            torch.from_numpy(iuv.mask)[None].to(device),
-            torch.from_numpy(iuv.uv)[None].to(device),
-        )
-        rotmats, betas, camera = (each[0].cpu() for each in regression[:3])
-        return Recovered(rotmats, betas, camera, crop)
+        iuv = _shown(iuv_of(record, crop, crop_size // CORRESPONDENCE_STRIDE))
+        regression = stage2(picture_to_tensor(picture).to(device), *_tensors(iuv, device))
+        return _recovered(regression, crop)
 
     return recover
+
+
+def recover_in_two_stages(stage1: Stage1, stage2: Dimr, iuv_of: IuvOf | None = None) -> Recover:
+    """Both stages on the protocol's window, as `dimr predict` but for refinement.
+
+    Args:
+        stage1: says whom the box means, and the landmarks that stage 2 hears.
+        stage2: in evaluation mode.
+        iuv_of: brings the IUV in place of stage 1's, and so says who is meant.
+
+    Who has no visible pixel in the IUV raises ValueError: they count as failures.
+    """
+
+    @torch.inference_mode()
+    def recover(record: Record) -> Recovered:
+        picture, crop = record.load_picture(), record.window(stage1.crop_size)
+        if iuv_of is None:
+            features = stage1.see(picture, _person_at(record, stage1, picture), crop)
+            iuv = _shown(stage1.refine(features))
+        else:
+            iuv = _shown(iuv_of(record, crop, crop.size // CORRESPONDENCE_STRIDE))
+            size = picture.shape[1], picture.shape[0]
+            mask = uncrop_picture(iuv.mask.astype(np.float32), crop, size) > 0.5
+            if not mask.any():
+                raise ValueError("the IUV shows nobody inside of the picture")
+            features = stage1.see(picture, mask_to_detection(1.0, mask), crop)
+        image = picture_to_tensor(crop_picture(picture, crop)).to(stage1.device)
+        regression = stage2.regress_from(
+            features.maps, *_tensors(iuv, stage1.device), image, features.pose
+        )
+        return _recovered(regression, crop)
+
+    return recover
+
+
+def _shown(iuv: Iuv | None) -> Iuv:
+    if iuv is None:
+        raise ValueError("there is no IUV: no file, or no SMPL parameters to render")
+    if not iuv.mask.any():
+        raise ValueError("the IUV shows nobody")
+    return iuv
+
+
+def _tensors(iuv: Iuv, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mask and uv as a batch of one."""
+    return torch.from_numpy(iuv.mask)[None].to(device), torch.from_numpy(iuv.uv)[None].to(device)
+
+
+def _recovered(regression: Regression, crop: Crop) -> Recovered:
+    rotmats, betas, camera = (each[0].cpu() for each in regression[:3])
+    return Recovered(rotmats, betas, camera, crop)

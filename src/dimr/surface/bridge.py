@@ -1,4 +1,4 @@
-"""SMPL's surface -> the open body's surface, so that DensePose can drive the open weights.
+"""SMPL's surface <-> the open body's: DensePose drives the open weights, our stage 1 SMPL's.
 
 The open body is fitted to the user's SMPL template: shape and pose by joints and closest points,
 then small smooth offsets of the vertices. A point of SMPL's skin then belongs to the closest point
@@ -50,8 +50,16 @@ class Bridge:
     source_vertices_m: Float[np.ndarray, "S 3"]
     residual: BridgeResidual
 
+    @property
+    def reversed(self) -> "Bridge":
+        """From the open body to SMPL; the residual stays that of the fit."""
+        return Bridge(self.source_vertices_m, self.vertices_m, self.residual)
+
     def to_uv(self, faces: Int[np.ndarray, "F 3"], atlas: Atlas) -> SurfaceToUv:
-        """From faces of SMPL (any list of them) to the open body's atlas, as tables need it."""
+        """From faces of SMPL (any list of them) to the open body's atlas, as tables need it.
+
+        Reversed: from faces of the open body to an atlas of SMPL.
+        """
         normals = vertex_normals(self.source_vertices_m, faces)
 
         def to_uv(face: np.ndarray, bary: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Weights and the user's files -> what the paper's tables run: a method and the bodies.
 
 Two kinds of weights can be measured. A whole model (recipe `paper`) belongs to the user's SMPL and
-its UV map. The two stages that ship belong to the open body: theta means the same there, so joints
-can be compared with SMPL's; shapes and vertices cannot, so PVE stays open.
+its UV map; where it is not given IUVs, it gets those of the open stage 1. The two stages that ship
+belong to the open body: theta means the same there, so joints can be compared with SMPL's; shapes
+and vertices cannot, so PVE stays open.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from dimr.evaluate.real import (
     Recover,
     given_iuv,
     predicted_iuv,
+    recover_in_two_stages,
     recover_with,
     rendered_iuv,
     rendered_on_other_body,
@@ -28,6 +30,7 @@ from dimr.train.weights import (
     STAGE2_FILE,
     load_model,
     load_stages,
+    open_stage1_on,
     stage1_files,
     weights_folder,
 )
@@ -53,7 +56,7 @@ def load_real_model(
 
     Args:
         weights: a shipped set or a folder.
-        root: the user's files; without `body` in it the open body stands for SMPL.
+        root: the user's files; without `body` in it only pictures are measured (OCHuman).
         iuv: of `IUV_CHOICES`, or the path of DensePose's results or model (docs/iuv.md).
         iuv_table: of `dimr iuv table`, where those are in DensePose's coordinates.
 
@@ -70,10 +73,8 @@ def load_real_model(
         atlas = load_surface_map(body_root, bodies.neutral)
         model, card = load_model(folder, bodies.neutral, atlas)
         if iuv == "predicted":
-            raise ValueError(
-                "--iuv predicted: this model has no stage 1 of its own; want gt, files or a path"
-            )
-        if iuv == "gt":
+            source = predicted_iuv(open_stage1_on(bodies.neutral, atlas))
+        elif iuv == "gt":
             source = masks(rendered_iuv(bodies, atlas))
         else:
             source = given_iuv(iuv, root, iuv_table, atlas)
@@ -83,13 +84,13 @@ def load_real_model(
     body, atlas = BodyModel.load(None), load_atlas(None)
     stage1, stage2 = load_stages(folder, body, atlas)
     if iuv == "predicted":
-        source = predicted_iuv(stage1)
+        source = None
     elif iuv == "gt":
         source = masks(rendered_on_other_body(body, atlas))
     else:
         source = given_iuv(iuv, root, iuv_table, atlas)
     return RealModel(
-        recover_with(stage2, source, stage1.crop_size),
+        recover_in_two_stages(stage1, stage2, source),
         bodies._replace(predicted=body),
         files_hash([*stage1_files(folder), folder / STAGE2_FILE]),
         trained_on=(),

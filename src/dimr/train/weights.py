@@ -24,7 +24,9 @@ from dimr.encoder.movenet import MoveNet
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.feedback import surface_of
 from dimr.network.variants import build_stage2
-from dimr.surface.atlas import Atlas
+from dimr.surface.atlas import Atlas, load_atlas
+from dimr.surface.bridge import fit_bridge
+from dimr.surface.uv_table import SurfaceToUv
 from dimr.train.checkpoint import check_card, load_weights, save_weights, state_hash
 
 SHIPPED = ("open", "research")
@@ -213,10 +215,15 @@ def keep_encoder(source: Path, target: Path, body: BodyModel, atlas: Atlas) -> N
     save_encoder(target, encoder, body, atlas, card)
 
 
-def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
-    """Stage 1 of a folder of weights, with the networks that confirm people and see poses."""
+def load_stage1(
+    folder: Path, body: BodyModel, atlas: Atlas, to_uv: SurfaceToUv | None = None
+) -> Stage1:
+    """Stage 1 of a folder of weights, with the networks that confirm people and see poses.
+
+    `to_uv` is that of `surface_table`.
+    """
     network = load_stage1_network(folder, body, atlas)
-    table = surface_table(atlas, body.v_template.cpu().numpy())
+    table = surface_table(atlas, body.v_template.cpu().numpy(), to_uv)
     poser, _ = load_landmarks(folder, body, atlas)
     encoder = load_encoder(folder, body, atlas)
     return Stage1(
@@ -227,6 +234,22 @@ def load_stage1(folder: Path, body: BodyModel, atlas: Atlas) -> Stage1:
         encoder=encoder,
         spotter=MoveNet.pretrained(),
     )
+
+
+def open_stage1_on(body: BodyModel, atlas: Atlas) -> Stage1:
+    """The open stage 1, whose IUVs are on the map of another body, SMPL.
+
+    The open body is laid over the other one's template (`fit_bridge`), which takes some seconds.
+
+    Raises:
+        ValueError: if it cannot be.
+    """
+    open_body, open_atlas = BodyModel.load(None), load_atlas(None)
+    folder = weights_folder("open")
+    if atlas.content_hash == open_atlas.content_hash:
+        return load_stage1(folder, open_body, open_atlas)
+    bridge = fit_bridge(body, open_body).reversed
+    return load_stage1(folder, open_body, open_atlas, bridge.to_uv(open_atlas.faces, atlas))
 
 
 def load_stage2(
@@ -244,8 +267,8 @@ def load_stage2(
     path = folder / STAGE2_FILE
     state, card = load_weights(path)
     check_card(card, path, stage="stage2", **wanted, **belongings(body, atlas))
-    size = _head_size(card)
-    model = new_stage2(card["variant"], encoder, body, atlas, size)
+    variant, size = _head_of(card, path)
+    model = new_stage2(variant, encoder, body, atlas, size)
     _load_state(model, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
     return model, size, card
 
@@ -284,17 +307,24 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
     path = folder / MODEL_FILE
     state, card = load_weights(path)
     check_card(card, path, stage="model", **belongings(body, atlas))
-    encoder = build_encoder(card["encoder"], pretrained=False)
-    model = new_stage2(card["variant"], encoder, body, atlas, _head_size(card))
+    variant, size = _head_of(card, path)
+    encoder = build_encoder(str(card.get("encoder")), pretrained=False)
+    model = new_stage2(variant, encoder, body, atlas, size)
     _load_state(model, state, path)
     return model.eval(), card
 
 
-def _head_size(card: Mapping[str, Any]) -> HeadSize:
-    blocks = tuple(tuple(block) for block in card["head"]["blocks"])
+def _head_of(card: Mapping[str, Any], path: Path) -> tuple[str, HeadSize]:
+    """Variant and size of a head."""
     # what older cards do not speak of
     older = {"landmarks": False, "uncertainty": False, "surface": False}
-    return HeadSize(**{**older, **card["head"], "blocks": blocks})
+    try:
+        blocks = tuple(tuple(block) for block in card["head"]["blocks"])
+        return str(card["variant"]), HeadSize(**{**older, **card["head"], "blocks": blocks})
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"weights: {path} has a card that this version cannot read ({error})"
+        ) from error
 
 
 def load_stages(name: str | Path, body: BodyModel, atlas: Atlas) -> tuple[Stage1, Dimr]:

@@ -18,24 +18,25 @@ from dimr.surface.uv_files import Orientation, load_densepose_mat, load_uv_npz
 
 
 class Bodies(NamedTuple):
-    """SMPL by gender; one body may stand for all (the open body)."""
+    """SMPL by gender; without it the open body, which has no ground truth of theirs."""
 
     neutral: BodyModel
     male: BodyModel | None
     female: BodyModel | None
     predicted: BodyModel | None = None
     """The body that predictions are of; None: the neutral one."""
+    is_smpl: bool = True
+    """Whether the data sets' betas mean anything here."""
 
     @classmethod
     def load(cls, root: Path | None) -> "Bodies":
-        """The user's files below `root` (see `layout.FILES`); None: the open body for everybody.
+        """The user's files below `root` (see `layout.FILES`); None: the open body alone.
 
         Raises:
             ValueError: if the neutral body or the regressor is missing or damaged.
         """
         if root is None:
-            body = BodyModel.load(None)
-            return cls(body, body, body)
+            return cls(BodyModel.load(None), None, None, is_smpl=False)
         regressor = root / H36M_REGRESSOR
         for name in (BODY_NEUTRAL, H36M_REGRESSOR):
             if not (root / name).is_file():
@@ -52,6 +53,10 @@ class Bodies(NamedTuple):
         Raises:
             ValueError: if its file is missing.
         """
+        if not self.is_smpl:
+            raise ValueError(
+                "body: the ground truth is SMPL's: want ROOT/body (--data ROOT, docs/licensed.md)"
+            )
         body = getattr(self, gender)
         if body is None:
             raise ValueError(

@@ -1,7 +1,7 @@
 import torch
 
 from dimr.body.keypoints import JOINT_MIRROR, JOINT_PARENTS
-from dimr.data.augment import flip_image, flip_iuv, flip_parameters, flip_points
+from dimr.data.augment import flip_parameters, flip_points
 
 MIRROR = torch.tensor(JOINT_MIRROR)
 
@@ -27,34 +27,6 @@ def pose_joints(rotmats, rest):
         places.append(places[parent] + rotations[parent] @ offset)
         rotations.append(rotations[parent] @ rotmats[:, joint])
     return torch.stack(places, dim=1)
-
-
-class TestFlipIuv:
-    def test_by_hand(self):
-        mask = torch.tensor([[[True, False, True]]])
-        uv = torch.tensor([[[[0.25, 0.1], [0.0, 0.0], [1.0, 0.2]]]])
-        flipped_mask, flipped_uv = flip_iuv(mask, uv)
-        assert flipped_mask.tolist() == [[[True, False, True]]]
-        expected = torch.tensor([[[[0.0, 0.2], [0.0, 0.0], [0.75, 0.1]]]])
-        torch.testing.assert_close(flipped_uv, expected)
-
-    def test_twice_is_nothing(self):
-        mask = torch.rand(2, 5, 4) < 0.5
-        uv = torch.rand(2, 5, 4, 2) * mask[..., None]
-        again = flip_iuv(*flip_iuv(mask, uv))
-        assert torch.equal(again[0], mask)
-        torch.testing.assert_close(again[1], uv)
-
-    def test_stays_with_the_picture(self):
-        """A pixel keeps its colour and its mirrored label."""
-        mask = torch.rand(2, 5, 4) < 0.5
-        uv = torch.rand(2, 5, 4, 2) * mask[..., None]
-        image = uv.permute(0, 3, 1, 2)
-        flipped_mask, flipped_uv = flip_iuv(mask, uv)
-        flipped_image = flip_image(image)
-        u, v = flipped_uv[flipped_mask].T
-        torch.testing.assert_close(flipped_image[:, 0][flipped_mask], 1 - u)
-        torch.testing.assert_close(flipped_image[:, 1][flipped_mask], v)
 
 
 class TestFlipParameters:

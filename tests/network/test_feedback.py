@@ -121,6 +121,20 @@ class TestInTheRegressor:
         assert not torch.equal(asked[1], asked[0]) and not torch.equal(asked[2], found.camera)
         assert not torch.equal(found.camera, self.regress(self.regressor(), None).camera)
 
+    def test_landmarks_that_are_all_zero_say_nothing(self):
+        """Though a spread of zero is certain; beside them others are heard as they were."""
+        regressor = self.regressor()
+        torch.nn.init.normal_(regressor.enter_landmarks[-1].weight)
+        torch.nn.init.normal_(regressor.landmark_gap.enter.weight)
+        torch.nn.init.normal_(regressor.decode_camera.weight)
+        heard = torch.rand(2, 39, 10)
+        both, nobody = self.regress(regressor, heard), self.regress(regressor, None)
+        heard[1] = 0
+        one = self.regress(regressor, heard)
+        assert torch.equal(one.camera[0], both.camera[0])
+        assert torch.equal(one.camera[1], nobody.camera[1])
+        assert not torch.equal(both.camera[1], nobody.camera[1])
+
     def test_without_a_body_there_is_no_feedback(self):
         assert IterativeRegressor(10, hidden=16, landmarks=True).landmark_gap is None
 

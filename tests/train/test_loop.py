@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import BEST, LAST, LOG, LoopSettings, StepLoss, learning_rate_factor, train
@@ -56,26 +56,77 @@ def test_training_learns_and_logs(tmp_path):
     assert load_checkpoint(tmp_path / BEST)["best"] == best
 
 
-def test_a_stopped_run_resumes_exactly(tmp_path):
-    whole = FitLine()
-    train(whole, SETTINGS, tmp_path / "whole")
+class FitNoisyLine(FitLine):
+    """Draws in each step, and validates as the real tasks do: a DataLoader draws, too."""
 
-    class Stops(FitLine):
-        def loss(self, batch, step):
-            if step == 30:
-                raise KeyboardInterrupt
-            return super().loss(batch, step)
+    def __init__(self, stops_at=None):
+        super().__init__()
+        self.drawn, self.stops_at = {}, stops_at
 
-    stopped = tmp_path / "stopped"
-    # A checkpoint after every step: the interruption falls on a step boundary.
-    settings = replace(SETTINGS, checkpoint_minutes=0.0)
-    with pytest.raises(KeyboardInterrupt):
-        train(Stops(), settings, stopped)
-    assert load_checkpoint(stopped / LAST)["step"] == 30
-    resumed = FitLine()
-    train(resumed, settings, stopped)
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[name]), name
+    def loss(self, batch, step):
+        if step == self.stops_at:
+            raise KeyboardInterrupt
+        self.drawn[step] = float(torch.rand(()))
+        return super().loss((batch[0], batch[1] + self.drawn[step]), step)
+
+    def validate(self, model):
+        for _ in DataLoader(Subset(self.samples(), range(2))):
+            pass
+        return super().validate(model)
+
+
+class Silent(Processes):
+    """One of several processes, the others of which nobody started."""
+
+    def copy_first(self, model):
+        pass
+
+    def average_gradients(self, model):
+        pass
+
+    def any(self, condition):
+        return condition
+
+
+def weights_after(task, settings, folder, **limits):
+    train(task, settings, folder, **limits)
+    return torch.cat([value.flatten() for value in task.model.state_dict().values()])
+
+
+class TestResume:
+    def test_a_stopped_run_resumes_exactly(self, tmp_path):
+        whole = weights_after(FitNoisyLine(), SETTINGS, tmp_path / "whole")
+        stopped = tmp_path / "stopped"
+        # A checkpoint after every step: the interruption falls on a step boundary.
+        settings = replace(SETTINGS, checkpoint_minutes=0.0)
+        with pytest.raises(KeyboardInterrupt):
+            train(FitNoisyLine(stops_at=30), settings, stopped)
+        assert load_checkpoint(stopped / LAST)["step"] == 30
+        assert torch.equal(weights_after(FitNoisyLine(), settings, stopped), whole)
+
+    def test_so_does_one_that_ran_out_of_time(self, tmp_path):
+        """It validates where a whole run would not."""
+        whole = weights_after(FitNoisyLine(), SETTINGS, tmp_path / "whole")
+        stopped = tmp_path / "stopped"
+        for step in (1, 2):
+            train(FitNoisyLine(), SETTINGS, stopped, max_minutes=1e-9)
+            assert load_checkpoint(stopped / LAST)["step"] == step
+        assert torch.equal(weights_after(FitNoisyLine(), SETTINGS, stopped), whole)
+
+    def test_every_process_draws_as_if_it_had_not_stopped(self, tmp_path, monkeypatch):
+        drawn = []
+        for rank in (0, 1):
+            monkeypatch.setattr(Processes, "current", lambda rank=rank: Silent(rank, 2))
+            whole, resumed = FitNoisyLine(), FitNoisyLine()
+            train(whole, SETTINGS, tmp_path / f"whole{rank}")
+            if rank == 0:
+                train(FitNoisyLine(), SETTINGS, tmp_path / "stopped", max_minutes=1e-9)
+                first = (tmp_path / "stopped" / LAST).read_bytes()
+            (tmp_path / "stopped" / LAST).write_bytes(first)  # as the first process left it
+            train(resumed, SETTINGS, tmp_path / "stopped")
+            assert resumed.drawn.items() <= whole.drawn.items() and len(resumed.drawn) == 59
+            drawn += whole.drawn.values()
+        assert len(set(drawn)) == 120  # nobody draws what another does, or what was drawn before
 
 
 def test_other_settings_are_not_mixed_into_a_run(tmp_path):

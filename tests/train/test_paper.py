@@ -15,11 +15,13 @@ from data.real import writers
 from dimr.body.rotation import rotmat_to_rot6d
 from dimr.data.real.mixture import Augmentation
 from dimr.network.dimr import HeadSize
-from dimr.train.checkpoint import load_checkpoint
-from dimr.train.loop import LAST
+from dimr.train.cards import about_checkpoint
+from dimr.train.checkpoint import load_checkpoint, load_weights
+from dimr.train.loop import LAST, train
 from dimr.train.paper import INPAINT, PLAIN, PaperSettings, PaperTask, start_from_mean, train_paper
+from dimr.train.recipes import RECIPES
 from dimr.train.run import Run, surface_of
-from dimr.train.weights import load_model
+from dimr.train.weights import MODEL_FILE, load_model
 
 SETTINGS = PaperSettings(
     batch_size=2,
@@ -105,18 +107,23 @@ def test_inpaint_goes_on_from_plain(trained):
     assert 0 < moved < 0.01  # two steps of Adam at 2.5e-4
 
 
-def train_tiny(root, folder):
+def train_tiny(root, folder, settings=SETTINGS, **limits):
     """Both stages with the tiny encoder, on one data set, whose records are all fully labelled."""
     from dimr.train import paper
 
     paper.HrnetEncoder = TinyEncoder
-    run = run_of(root, folder, batch_size=4)
-    train_paper(run, *surface_of(run), replace(SETTINGS, shares={"muco": 1.0}))
+    run = run_of(root, folder, batch_size=4, **limits)
+    return train_paper(run, *surface_of(run), replace(settings, shares={"muco": 1.0}))
 
 
-def test_two_processes_are_one(root, tmp_path, monkeypatch):
-    """Each takes half of every batch; averaged gradients make the same model."""
+@pytest.fixture
+def tiny(monkeypatch):
     monkeypatch.setattr("dimr.train.paper.HrnetEncoder", TinyEncoder)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_two_processes_are_one(root, tmp_path):
+    """Each takes half of every batch; averaged gradients make the same model."""
     train_tiny(root, tmp_path / "one")
     script = tmp_path / "two.py"
     script.write_text(
@@ -140,6 +147,70 @@ def test_two_processes_are_one(root, tmp_path, monkeypatch):
             assert (ours - theirs).norm() <= 2e-3 * ours.norm() + 1e-7, (name, key)
         assert one["step"] == two["step"] == 2
     assert len((tmp_path / "two" / PLAIN / "log.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_card_tells_of_both_stages_and_of_what_is_written(root, tmp_path, monkeypatch):
+    scores = []
+
+    def gets_worse(task, model):
+        scores.append(float(len(scores)))
+        return {"score": scores[-1]}
+
+    monkeypatch.setattr(PaperTask, "validate", gets_worse)
+    best = train_tiny(root, tmp_path, replace(SETTINGS, validate_every=1))
+    _, card = load_weights(tmp_path / "weights" / MODEL_FILE)
+    assert best == card["validation"] == {"score": scores[-1]}
+    before = card["goes_on_from"]
+    assert [each["samples"] for each in (before, card)] == [8, 8]
+    assert before["recipe"] == "paper, plain" and before["settings"]["steps"] == 2
+    assert "validation" not in before
+    assert card["machine"].endswith(", CPU")
+    saved = load_checkpoint(tmp_path / INPAINT / LAST)
+    assert about_checkpoint(saved, "cuda:1")["machine"].endswith(", CUDA")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_same_command_goes_on_after_each_timed_stop(root, tmp_path):
+    settings = replace(SETTINGS, size=replace(SETTINGS.size, dropout=0.5))  # which draws
+    train_tiny(root, tmp_path / "whole", settings)
+    stopped = tmp_path / "stopped"
+    for begun in ([PLAIN], [PLAIN, INPAINT], [PLAIN, INPAINT]):
+        train_tiny(root, stopped, settings, max_minutes=1e-9)
+        assert [name for name in (PLAIN, INPAINT) if (stopped / name).is_dir()] == begun
+        assert (stopped / "weights").is_dir() == (INPAINT in begun)
+    one, two = (load_checkpoint(each / INPAINT / LAST) for each in (tmp_path / "whole", stopped))
+    assert one["step"] == two["step"] == 2
+    for name, value in one["model"].items():
+        assert torch.equal(value, two["model"][name]), name
+
+
+@pytest.mark.usefixtures("tiny")
+def test_both_stages_share_the_minutes(root, tmp_path, monkeypatch):
+    given = []
+
+    def record(task, loop, folder, max_minutes, *others):
+        given.append(max_minutes)
+        return train(task, loop, folder, max_minutes, *others)
+
+    monkeypatch.setattr("dimr.train.paper.train", record)
+    train_tiny(root, tmp_path, max_minutes=60.0)
+    assert given[0] == 60.0 and 58 < given[1] < 60
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_the_command_says_where_weights_are_only_if_there_are_some(
+    written, run, tmp_path, monkeypatch
+):
+    def recipe(about, body, atlas):
+        if written:
+            (about.folder / "weights").mkdir(parents=True)
+        return {"score": 1.5}
+
+    monkeypatch.setitem(RECIPES, "paper", recipe)
+    code, printed, _ = run("train", "paper", "-o", tmp_path / "out")
+    assert code == 0 and "1.5" in printed
+    assert ("weights in" in printed) == written
 
 
 def test_occluded_branch_learns_from_the_clean_one(root, tmp_path, open_body):
@@ -177,6 +248,8 @@ def test_missing_files_are_named(root, tmp_path):
         train_paper(run, *surface_of(run_of(root, tmp_path)))
     empty = tmp_path / "empty"
     empty.mkdir()
+    with pytest.raises(ValueError, match=r"SMPL_NEUTRAL\.pkl is missing"):
+        surface_of(run_of(empty, tmp_path))
     with pytest.raises(ValueError, match=r"pose_hrnet_w32_256x192\.pth is missing"):
         train_paper(run_of(empty, tmp_path), *surface_of(run_of(root, tmp_path)))
 
@@ -186,7 +259,7 @@ def test_an_asymmetric_map_is_never_flipped(root, tmp_path, monkeypatch):
 
     seen = []
     monkeypatch.setattr(paper, "new_model", lambda r, b, a, settings: seen.append(settings))
-    monkeypatch.setattr(paper, "_stage", lambda *_: {"score": 0.0})
+    monkeypatch.setattr(paper, "_stage", lambda *_: (None, {"score": 0.0}))
     body, atlas = surface_of(run_of(root, tmp_path))
     lopsided = replace(atlas, uv_vertices=atlas.uv_vertices * np.float32([0.5, 1]))
     with pytest.raises(FileNotFoundError):

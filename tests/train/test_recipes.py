@@ -30,6 +30,7 @@ from dimr.train.weights import (
     keep_encoder,
     load_stages,
     new_stage2,
+    save_stage2,
     stage1_files,
 )
 
@@ -170,6 +171,19 @@ def test_a_head_that_knows_another_stage_1_is_refused(trained, body, atlas, tmp_
     run = Run(folder=tmp_path / "run", stage1=trained, geometry=tmp_path)
     with pytest.raises(ValueError, match="another stage 1"):
         train_stage2(run, body, atlas)
+
+
+@pytest.mark.parametrize("train", [train_stage2_geometry, train_stage2])
+def test_a_head_of_another_variant_is_refused(train, trained, body, atlas, tmp_path):
+    """What goes on is written as `dimr`."""
+    size = HeadSize(hidden=32)
+    model = new_stage2("no_attention", BlazePoseEncoder(), body, atlas, size)
+    about = {"variant": "no_attention", "recipe": "stage2_geometry"}
+    save_stage2(tmp_path / "head", model, size, body, atlas, about)
+    short = {"steps": 1, "validation": 2, "folder": tmp_path / "run"}
+    run = Run(stage1=trained, geometry=tmp_path / "head", **short)
+    with pytest.raises(ValueError, match="made for variant 'no_attention'"):
+        train(run, body, atlas)
 
 
 def test_stage2_asks_for_what_it_goes_on_from(body, atlas, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.evaluate.synthetic import sample_errors
@@ -13,7 +14,7 @@ from dimr.train.checkpoint import load_weights
 from dimr.train.loop import LOG
 from dimr.train.recipes import train_stage2, train_stage2_geometry
 from dimr.train.run import Run, surface_of
-from dimr.train.seen import MANIFEST
+from dimr.train.seen import MANIFEST, SeenSamples
 from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
 from dimr.train.weights import STAGE2_FILE, load_stages, weights_folder
 
@@ -53,14 +54,19 @@ def test_heads_are_measured_as_everything_else_is(study):
         assert errors[kind].pve_mm[1] == pytest.approx(wanted.pve_mm, rel=0.01)
 
 
-def test_every_head_of_a_seed_gets_the_same_samples(study):
+def test_every_head_of_a_seed_gets_the_same_samples(study, monkeypatch):
+    asked, get = [], SeenSamples.__getitem__
+
+    def record(samples, index):
+        if samples.endless:  # those to train on
+            asked.append(index)
+        return get(samples, index)
+
+    monkeypatch.setattr(SeenSamples, "__getitem__", record)
     for name in ("dimr", "hmr"):
-        study.errors(name, 0)
-    lines = [
-        json.loads((study._run_folder(name, 0) / LOG).read_text().splitlines()[-1])
-        for name in ("dimr", "hmr")
-    ]
-    assert lines[0]["step"] == lines[1]["step"] == BUDGET.steps
+        study._head(name, seed=1)
+    count = BUDGET.steps * BUDGET.batch_size
+    assert asked == 2 * list(range(count))
 
 
 def test_rows_of_table_5_differ_in_the_similarity_alone():
@@ -69,8 +75,38 @@ def test_rows_of_table_5_differ_in_the_similarity_alone():
 
 def test_another_budget_needs_another_folder(study):
     other = Study(study.run, study.body, study.atlas, replace(BUDGET, steps=3), study.subsets)
-    with pytest.raises(ValueError, match="another budget"):
+    with pytest.raises(ValueError, match=r"holds a study with budget .* want .*'steps': 3"):
         other.see()
+
+
+def write_pictures(folder, names):
+    for split in ("train", "val"):
+        (folder / split).mkdir(parents=True)
+        for name in names:
+            Image.new("RGB", (8, 8)).save(folder / split / name)
+    return folder
+
+
+def test_other_pictures_need_another_folder(study, tmp_path):
+    def see(pictures):
+        run = replace(study.run, folder=tmp_path / "study", backgrounds=pictures)
+        return Study(run, study.body, study.atlas, BUDGET, study.subsets)._claim_folder()
+
+    one, same, other = (
+        write_pictures(tmp_path / name, [f"{picture}.png" for picture in pictures])
+        for name, pictures in (("one", "ab"), ("same", "ab"), ("other", "ac"))
+    )
+    see(one)
+    see(same)
+    for pictures in (other, None):
+        with pytest.raises(ValueError, match="holds a study with backgrounds"):
+            see(pictures)
+    older = tmp_path / "study" / studies.STUDY_FILE
+    about = json.loads(older.read_text())
+    older.write_text(json.dumps({name: about[name] for name in ("budget", "subsets")}))
+    see(other)  # which says nothing of pictures
+    with pytest.raises(ValueError, match="holds a study with backgrounds"):
+        see(one)
 
 
 def test_stage_2_learns_from_what_was_seen(study, tmp_path):

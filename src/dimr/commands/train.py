@@ -132,4 +132,6 @@ def train(
     )
     best = RECIPES[recipe](run, *surface_of(run))
     if Processes.current().is_first:
-        print(f"best validation: {best}; weights in {out / 'weights'}")
+        weights = out / "weights"  # not there where time ran out in the first stage of two
+        where = f"; weights in {weights}" if weights.is_dir() else ""
+        print(f"best validation: {best}{where}")

@@ -1,26 +1,11 @@
-"""Horizontal flip of a batch of crops with all that belongs to it.
+"""Horizontal flip of a batch of people: parameters and joints of the mirror image.
 
-A person and its mirror image: the picture and its IUV are turned over, joints change sides, and
-the body's left-right symmetry makes the mirrored person a body of the same model again.
+Joints change sides, and the body's left-right symmetry makes the mirrored person a body of the
+same model again. `dimr.surface.iuv.flip_iuv` flips an IUV.
 """
 
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-
-
-def flip_image(image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-    """Left <-> right."""
-    return image.flip(-1)
-
-
-def flip_iuv(
-    mask: Bool[Tensor, "B H W"], uv: Float[Tensor, "B H W 2"]
-) -> tuple[Bool[Tensor, "B H W"], Float[Tensor, "B H W 2"]]:
-    """Left <-> right on a symmetric atlas: u -> 1 - u where the person is visible."""
-    mask, uv = mask.flip(-1), uv.flip(-2)
-    u, v = uv.unbind(-1)
-    return mask, torch.stack([torch.where(mask, 1 - u, u), v], dim=-1)
 
 
 def flip_parameters(

@@ -74,7 +74,8 @@ PAPER_SIZE = HeadSize(
     zero_start=False,
     standardise=False,
 )
-"""Our best reconstruction of the paper's sizes, for `hrnet_w32` at 224 pixels: F_UV^d is 14x14."""
+"""Our best reconstruction of the paper's sizes, for `hrnet_w32`: F_UV^d is 14x14, the atlas of 56
+texels halved twice, whatever the crop (`PaperSettings.crop_size`)."""
 
 
 class Dimr(nn.Module):

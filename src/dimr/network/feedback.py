@@ -97,6 +97,7 @@ class LandmarkGap(Gap):
         """Landmark less joint in the crop (2) and in the world (3), twice.
 
         Times how visible it is, and that (1); times how sure each of the two is, and those (2).
+        A spread of zero is certain: of somebody without landmarks the regressor hears no gaps.
         """
         joints = self.joints_of(rotmats, betas)
         projected = project_weak(joints, camera)

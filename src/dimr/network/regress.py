@@ -112,10 +112,11 @@ class IterativeRegressor(nn.Module):
     ) -> Regression:
         """[phi flattened, GAP(F_img)], landmarks, IUV and the initial state -> parameters.
 
-        Landmarks that are all zero say nothing, how far off they may be is not heard here; the
-        IUV is only what the pose is compared with.
+        Landmarks that are all zero say nothing. How far off they may be is heard in the feedback
+        alone; the IUV is only what the pose is compared with.
         """
         from_features = self.enter_features(torch.cat([completed.vector, global_features], dim=1))
+        known = None
         if pose is not None and self.enter_landmarks is not None:
             heard = pose[..., :LANDMARK_VALUES].clamp(-FARTHEST, FARTHEST).flatten(1)
             known = heard.any(1, keepdim=True)
@@ -127,8 +128,8 @@ class IterativeRegressor(nn.Module):
         hidden = from_features
         for _ in range(self.iterations):
             entered = from_features + self.enter_state(state)
-            if pose is not None and self.landmark_gap is not None:
-                entered = entered + self.landmark_gap(pose, *_parameters(state))
+            if known is not None and self.landmark_gap is not None:
+                entered = entered + self.landmark_gap(pose, *_parameters(state)) * known
             if seen is not None and self.surface_gap is not None:
                 entered = entered + self.surface_gap(seen, *_parameters(state))
             hidden = self.dropout(F.relu(entered))

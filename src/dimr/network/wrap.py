@@ -21,14 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Wrapped(NamedTuple):
-    """Picture features, laid out on the atlas."""
-
-    features: Float[Tensor, "B C R R"]
-    filled: Float[Tensor, "B 1 R R"]
-    """1 where at least one pixel shows the texel, else 0."""
-
-
 class Arranged(NamedTuple):
     """What the completion sees, on the atlas or (ablations) in picture space."""
 
@@ -126,22 +118,6 @@ def wrap_positions(bags: TexelBags, iuv_size: tuple[int, int]) -> Float[Tensor, 
     return _sum_by_texel(table, rows, bags.share[:, None], bags)
 
 
-def wrap(
-    features: Float[Tensor, "B C h w"],
-    mask: Bool[Tensor, "B H W"],
-    uv: Float[Tensor, "B H W 2"],
-    resolution: int,
-) -> Wrapped:
-    """Scatter-mean of picture features through the IUV onto an R x R atlas (Eq. 1).
-
-    Gradients reach the features only. `mask` and `uv` as in docs/conventions.md; the features may
-    be coarser or finer than the IUV, they are sampled bilinearly at its visible pixels.
-    """
-    bags = bag_pixels(mask, uv, resolution)
-    wrapped = wrap_features(features, bags, (mask.shape[1], mask.shape[2]))
-    return Wrapped(wrapped, bags.filled[:, None].to(features.dtype))
-
-
 def atlas_maps(
     resolution: int, rest_positions_m: Float[np.ndarray, "R R 3"]
 ) -> Float[Tensor, "5 R R"]:
@@ -158,7 +134,7 @@ def atlas_maps(
 
 
 class Wrap(nn.Module):
-    """F_img, IUV -> F_UV: wrapped features plus where each texel was seen, and whether.
+    """F_img, IUV -> F_UV (Eq. 1): wrapped features plus where each texel was seen, and whether.
 
     Geometry channels: mean source position (x, y), filled mask, then the constant maps of
     `atlas_maps` if the body's resting surface is given.
@@ -186,7 +162,11 @@ class Wrap(nn.Module):
         uv: Float[Tensor, "B H W 2"],
         image: Float[Tensor, "B 3 _ _"] | None = None,
     ) -> Arranged:
-        """Lay the visible person out on the atlas; `image` is unused here (see variants)."""
+        """Lay the visible person out on the atlas; `image` is unused here (see variants).
+
+        Gradients reach the features only. `mask` and `uv` as in docs/conventions.md; the features
+        may be coarser or finer than the IUV, they are sampled bilinearly at its visible pixels.
+        """
         bags = bag_pixels(mask, uv, self.resolution)
         size = (mask.shape[1], mask.shape[2])
         geometry = torch.cat(

@@ -31,8 +31,11 @@ def averaged_state(saved: dict[str, Any]) -> dict[str, torch.Tensor]:
     }
 
 
-def about_checkpoint(saved: dict[str, Any]) -> dict[str, Any]:
-    """What a weights card says of the training that a checkpoint belongs to."""
+def about_checkpoint(saved: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """What a weights card says of the training, on a device, that a checkpoint belongs to.
+
+    `validation` is that of the best step, also where the checkpoint is of another.
+    """
     settings = saved["settings"]
     return {
         "settings": settings,
@@ -41,7 +44,7 @@ def about_checkpoint(saved: dict[str, Any]) -> dict[str, Any]:
         "validation": saved["best"],
         "commit": _commit(),
         "torch": torch.__version__,
-        "machine": f"{platform.machine()}, CPU",
+        "machine": f"{platform.machine()}, {torch.device(device).type.upper()}",
         "licence": "Apache-2.0",
     }
 

@@ -39,7 +39,7 @@ def damage_iuv(
         uv[swap, 0] = 1 - uv[swap, 0]
     if rng.random() < ALL_SWAPPED:
         uv[..., 0] = 1 - uv[..., 0]
-    if rng.random() < 0.5:  # edges eaten or grown over
+    if rng.random() < 0.5:  # edges eaten
         kernel = np.ones((3, 3), np.uint8)
         mask = cv2.erode(mask.astype(np.uint8), kernel) > 0
     return mask, np.where(mask[..., None], uv.clip(0, 1), np.float32(0)).astype(np.float32)

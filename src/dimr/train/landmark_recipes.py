@@ -43,17 +43,32 @@ def train_landmarks_photos(run: Run, body: BodyModel, atlas: Atlas) -> dict[str,
 def train_landmarks_spread(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
     """How far off an earlier landmark network and its second opinion may be, learnt anew.
 
-    With photographs (--lspet) if it has learnt from some. The run's seed must be another one than
-    that of the training, or the network has seen these people.
+    With photographs (--lspet) if it has learnt from some.
+
+    Raises:
+        ValueError: if the run's seed is that of a part of the training, which has then seen these
+            people.
     """
     if run.landmarks is None:
         raise ValueError("landmarks_spread needs a landmark network (--landmarks)")
     network, card = load_landmarks(run.landmarks, body, atlas)
+    seeds = _seeds(card)
+    if run.seed in seeds:
+        raise ValueError(
+            f"--seed: got {run.seed}, with which {run.landmarks} has learnt; want any but {seeds}"
+        )
     people = _people(run, body, atlas, network, learns=False)
     card = {**card, "spread_data": people.data}
     if people.kept_back is not None:
         card["licence"] = RESEARCH
     return _finish(run, body, atlas, network, people, 0, card)
+
+
+def _seeds(card: dict[str, Any]) -> list[int]:
+    """Of all parts of a training, the last first; none of the original network."""
+    if not card:
+        return []
+    return [card["settings"]["seed"], *_seeds(card.get("goes_on_from", {}))]
 
 
 class _People(NamedTuple):

@@ -2,7 +2,10 @@
 
 The loop owns the order of samples: batch k of a run always holds samples k * B to (k + 1) * B - 1
 of its data set, so a run that stops and resumes sees what an uninterrupted one would have seen,
-and several processes (`dimr.train.processes`) together see what one would.
+and several processes (`dimr.train.processes`) together see what one would. It owns the draws, too:
+torch's global generators are seeded anew in each step, from the run's seed, the process's rank and
+the step. What a task draws in `loss` then depends on nothing that was drawn before (by a
+validation, by a DataLoader), and differs between processes.
 """
 
 import json
@@ -13,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -80,7 +84,7 @@ class Task(Protocol):
         ...
 
     def loss(self, batch: Any, step: int) -> StepLoss:
-        """Differentiable loss of a batch."""
+        """Differentiable loss of a batch; may draw from torch's global generators."""
         ...
 
     def validate(self, model: Any) -> dict[str, float]:
@@ -117,6 +121,11 @@ class _Indices:
         return self.steps - self.first_step
 
 
+def _seed_step(seed: int, rank: int, step: int) -> None:
+    """By a hash of the three: neighbouring seeds, ranks and steps are not to draw the same."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, rank, step]).generate_state(1)[0]))
+
+
 def train(
     task: Task,
     settings: LoopSettings,
@@ -128,6 +137,7 @@ def train(
     """Trains, or goes on where `folder` says an earlier run stopped.
 
     Best-checkpoint rule: the averaged weights with the lowest validation `score` go to best.pt.
+    A stop after `max_minutes` validates once more; it changes nothing else of what comes after.
     Where torchrun has started several processes, they share each batch and average gradients; the
     first one validates, logs and writes.
 
@@ -142,7 +152,6 @@ def train(
         )
     console = Console(quiet=not processes.is_first)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(settings.seed)
     model = task.model.to(device)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
@@ -166,11 +175,8 @@ def train(
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
-        torch.set_rng_state(saved["rng"])
         step, best = saved["step"], saved["best"]
         console.print(f"resuming {folder} at step {step}")
-    if not processes.is_first:  # what a task draws itself must differ between processes
-        torch.manual_seed(settings.seed + processes.rank + processes.world * step)
 
     def checkpoint(name: str) -> None:
         if not processes.is_first:
@@ -181,7 +187,6 @@ def train(
             "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
-            "rng": torch.get_rng_state(),
             "step": step,
             "best": best,
         }
@@ -201,6 +206,7 @@ def train(
         batch = next(batches)
         waited += time.monotonic() - before
         model.train()
+        _seed_step(settings.seed, processes.rank, step)
         result = task.loss(batch, step)
         if not torch.isfinite(result.total):
             raise ValueError(f"{folder}: the loss of step {step} is not finite: {result.terms}")

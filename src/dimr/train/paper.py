@@ -9,6 +9,7 @@ Batch 128 (here: 128 crops, or 128 pairs; the paper does not say), Adam at 2.5e-
 cites for its training sets (Pang et al. 2022).
 """
 
+import time
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ from dimr.image.crop import pictures_to_tensor
 from dimr.network.dimr import PAPER_SIZE, Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.surface.npz import read_arrays
-from dimr.train.cards import about_checkpoint
+from dimr.train.cards import about_checkpoint, history
 from dimr.train.checkpoint import load_checkpoint
 from dimr.train.loop import LAST, LoopSettings, StepLoss, train
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
@@ -163,7 +164,12 @@ class PaperTask:
 def train_paper(
     run: Run, body: BodyModel, atlas: Atlas, settings: PaperSettings | None = None
 ) -> dict[str, float]:
-    """Both trainings, each resumable in its own folder; RUN/weights gets the final model.
+    """Both trainings, each resumable in its own folder; RUN/weights gets the model as it is last.
+
+    The time limit is for both together; RUN/weights is not there before the second has begun.
+
+    Returns:
+        The metrics of the written model, or of the first training's best if time ran out there.
 
     Raises:
         ValueError: if files are missing; names them.
@@ -180,18 +186,27 @@ def train_paper(
         for name, share in settings.shares.items()
     ]
     iuv_of = training_iuv(run, body, atlas)
-    best = _stage(PLAIN, model, sources, iuv_of, run, body, settings)
-    saved = load_checkpoint(run.folder / PLAIN / LAST)
-    if saved["step"] < settings.plain_steps:  # out of time; the same command goes on
+    started = time.monotonic()
+    _, best = _stage(PLAIN, model, sources, iuv_of, run, body, settings)
+    plain = load_checkpoint(run.folder / PLAIN / LAST)
+    if plain["step"] < settings.plain_steps:  # out of time; the same command goes on
         return best
-    model.load_state_dict(saved["model"])
-    best = _stage(INPAINT, model, sources, iuv_of, run, body, settings)
+    model.load_state_dict(plain["model"])
+    if run.max_minutes is not None:
+        left = run.max_minutes - (time.monotonic() - started) / 60
+        run = replace(run, max_minutes=left)
+    task, best = _stage(INPAINT, model, sources, iuv_of, run, body, settings)
     saved = load_checkpoint(run.folder / INPAINT / LAST)
     if Processes.current().is_first:
         model.load_state_dict(saved["model"])
+        best = task.validate(model.eval())
+        before = about_checkpoint(plain) | {"recipe": f"paper, {PLAIN}"}
+        del before["validation"]  # of its best step; inpaint goes on from its last
         about = {
-            **about_checkpoint(saved),
+            **about_checkpoint(saved, run.device),
+            "validation": best,
             "recipe": "paper",
+            "goes_on_from": history(before),
             "variant": "dimr",
             "encoder": "hrnet_w32",
             "crop_size": settings.crop_size,
@@ -219,7 +234,8 @@ def _stage(
     run: Run,
     body: BodyModel,
     settings: PaperSettings,
-) -> dict[str, float]:
+) -> tuple[PaperTask, dict[str, float]]:
+    """The task of a stage after its training, and the best validation."""
     assert run.data is not None
     objects = load_voc_objects(run.data / VOC)[0] if name == INPAINT else None
     data = RealSamples(
@@ -250,7 +266,8 @@ def _stage(
         validate_every=settings.validate_every,
         seed=run.seed,
     )
-    return train(task, loop, run.folder / name, run.max_minutes, run.workers, run.device)
+    best = train(task, loop, run.folder / name, run.max_minutes, run.workers, run.device)
+    return task, best
 
 
 def new_model(root: Path, body: BodyModel, atlas: Atlas, settings: PaperSettings) -> Dimr:

@@ -9,11 +9,12 @@
     stage2_geometry   stage 2's head on IUVs alone; needs no pictures and no stage 1; may go on
                       from an earlier head
     stage2            goes on from both with pictures, shared features and stage 1's own IUV
-    stage2_inpainting goes on from stage2, each picture with an occluded twin (paper Sec. 3.5)
+    stage2_inpainting goes on from stage2, each picture with an occluded twin (paper Sec. 3.4)
     stage2_photos     goes on from stage2 with labelled photographs in the mix
     paper             the paper's own: HRNet on real data sets (`dimr.train.paper`)
 
-Each writes checkpoints to its run folder and, at the end, the weights of its best validation.
+Each writes checkpoints to its run folder and, at the end, the weights of its best validation;
+`paper` those of its last update, as stage 2 does where it blends them (--blend).
 """
 
 from collections.abc import Callable
@@ -145,8 +146,8 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         size = HeadSize()
         model = new_stage2("dimr", encoder, body, atlas, size)
     else:
-        model, size, before = load_stage2(run.geometry, encoder, body, atlas)
-        model, size = hear_surface(model, size, before["variant"], body, atlas)
+        model, size, before = load_stage2(run.geometry, encoder, body, atlas, variant="dimr")
+        model, size = hear_surface(model, size, "dimr", body, atlas)
         model.fuse.silence()  # what it knows of pictures belongs to another encoder
         about["goes_on_from"] = history(before)
     errors = None
@@ -196,8 +197,8 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
         )
     stage1 = load_stage1(run.stage1, body, atlas)
     encoder = stage1.encoder
-    model, size, before = load_stage2(run.geometry, encoder, body, atlas)
-    model, size = hear_surface(model, size, before["variant"], body, atlas)
+    model, size, before = load_stage2(run.geometry, encoder, body, atlas, variant="dimr")
+    model, size = hear_surface(model, size, "dimr", body, atlas)
     encoder_hash = state_hash(encoder.state_dict())
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")

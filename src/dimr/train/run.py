@@ -69,10 +69,13 @@ class Run:
 
 
 def surface_of(run: Run) -> tuple[BodyModel, Atlas]:
-    """The body and UV map of a run: the user's from `data`/body, else the open ones."""
-    root = run.data if run.data is not None and (run.data / "body").is_dir() else None
-    body = Bodies.load(root).neutral
-    return body, load_surface_map(root, body)
+    """The body and UV map of a run: the user's from `data`/body, without `data` the open ones.
+
+    Raises:
+        ValueError: if a file is missing there: the data sets' parameters are SMPL's.
+    """
+    body = Bodies.load(run.data).neutral
+    return body, load_surface_map(run.data, body)
 
 
 def settings_of(recipe: str, run: Run) -> LoopSettings:

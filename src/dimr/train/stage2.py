@@ -4,7 +4,7 @@
 clean IUVs and IUVs that are damaged as a network would damage them. `PictureTask` goes on with the
 shared encoder's features (which enter through a zero-initialised layer, so nothing is forgotten)
 and with what stage 1 really says, so that the head is good at what it will be given. With
-`inpainting` each crop has a twin behind pasted things (paper Sec. 3.5): both pass through the same
+`inpainting` each crop has a twin behind pasted things (paper Sec. 3.4): both pass through the same
 weights, and the part features of the twin are pulled to those of the original (L_sim).
 """
 

@@ -7,6 +7,7 @@ costs minutes. Rows of Table 5 go on from the row `dimr` with occluded twins, as
 stage does, once without and once with L_sim.
 """
 
+import hashlib
 import io
 import json
 import shutil
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dimr.body.model import BodyModel
+from dimr.data.synthetic.folders import PICTURE_SUFFIXES
 from dimr.data.synthetic.synthocc import SynthOcc
 from dimr.evaluate.errors import PosedErrors, posed_errors
 from dimr.evaluate.synthetic import view_of
@@ -136,7 +138,8 @@ class Study:
         """Draws and encodes everything that is not in the folder yet.
 
         Raises:
-            ValueError: if the folder holds a study with another budget, stage 1 or subsets.
+            ValueError: if the folder holds a study with another budget, stage 1 or subsets, or
+                of other pictures.
         """
         self._claim_folder()
         people = synthetic_people(self.run, "train", self.body, self.atlas)
@@ -165,10 +168,21 @@ class Study:
 
     def _claim_folder(self) -> None:
         path = self.run.folder / STUDY_FILE
-        text = json.dumps({"budget": asdict(self.budget), "subsets": self.subsets}, indent=2)
-        if path.is_file() and path.read_text() != text:
-            raise ValueError(f"{self.run.folder}: holds a study with another budget or subsets")
-        write_atomically(path, text.encode())
+        wanted = {
+            "budget": asdict(self.budget),
+            "subsets": self.subsets,
+            "backgrounds": _pictures_hash(self.run.backgrounds),
+            "occluders": _pictures_hash(self.run.occluders),
+        }
+        # older studies do not say which pictures they took
+        found = wanted | (json.loads(path.read_text()) if path.is_file() else {})
+        for name, value in wanted.items():
+            if found[name] != value:
+                raise ValueError(
+                    f"{self.run.folder}: holds a study with {name} {found[name]}, want {value}; "
+                    "choose another folder"
+                )
+        write_atomically(path, json.dumps(wanted, indent=2).encode())
 
     def _seen(self, name: str) -> Path:
         return self.run.folder / "seen" / name
@@ -301,6 +315,19 @@ class Study:
             }
             for kind, errors in self.errors(name, seed).items()
         }
+
+
+def _pictures_hash(folder: Path | None) -> str | None:
+    """Of the names and sizes of the pictures that training and validation draw from a folder."""
+    if folder is None:
+        return None
+    files = [
+        f"{path.parent.name}/{path.name} {path.stat().st_size}"
+        for split in ("train", "val")
+        for path in folder.glob(f"{split}/*")
+        if path.suffix.lower() in PICTURE_SUFFIXES
+    ]
+    return hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:16]
 
 
 def over_seeds(runs: Sequence[Means]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:

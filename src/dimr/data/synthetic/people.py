@@ -232,7 +232,7 @@ class SyntheticPeople:
     ) -> tuple[UInt8[np.ndarray, "S S 3"], Bool[np.ndarray, "h w"]]:
         """A copy of a sample's picture behind one to three things, and the label pixels they hide.
 
-        The occluded twin of parallel inpainting (paper Sec. 3.5): things lie around the middle.
+        The occluded twin of parallel inpainting (paper Sec. 3.4): things lie around the middle.
         """
         rng = self._rng(_PASTE, index)
         twin, size = image.copy(), self.size

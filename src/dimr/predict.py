@@ -3,8 +3,8 @@
 Stage 1 finds the people on the whole picture and looks again at each one's crop; stage 2 looks at
 the same crop (one encoder pass where both stages share the encoder) and its IUV. Its weak
 perspective becomes a place in the full picture's camera. An IUV that the caller brings takes
-the place of stage 1's; it is on the open atlas, in pixels of the full picture. On demand the body
-is then laid on its IUV and on landmarks.
+the place of stage 1's; it is on the model's atlas, in pixels of the full picture. On demand the
+body is then laid on its IUV and on landmarks.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
-from dimr.data.real.bodies import Bodies, load_surface_map
+from dimr.data.real.bodies import load_neutral, load_surface_map
 from dimr.fit import fit_to_iuv, lay_surface
 from dimr.image.crop import crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
@@ -134,11 +134,13 @@ class Model:
     ) -> Person | None:
         """One person; None if the second look finds nobody there."""
         crop = self.stage1.refine_crop(detection)
+        if given is not None:  # as fine as stage 2 wants it, which stage 1's own is not
+            crop = self._sized(crop)
         features = self.stage1.see(picture, detection, crop)
         iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
-        regress = partial(self._regress, self._crop(picture, crop), features)
+        regress = partial(self._regress, crop_picture(picture, self._sized(crop)), features)
         lens = crop_lens(camera, crop)
         if refine:
             # whoever brings an IUV knows better than landmarks
@@ -205,15 +207,15 @@ class Model:
         iuv = self.stage1.refine(features)
         if not iuv.mask.any():
             return cells
-        regress = partial(self._regress, self._crop(picture, crop), features)
+        regress = partial(self._regress, crop_picture(picture, self._sized(crop)), features)
         pose = None if features.pose is None else features.pose[0]
         lens = crop_lens(_camera_of(picture, focal_px), crop)
         regression = self.refine(regress, iuv, pose, lens)
         return lay_surface(regression, cells, self.body, self.atlas, lens)
 
-    def _crop(self, picture: UInt8[np.ndarray, "H W 3"], crop: Crop) -> UInt8[np.ndarray, "S S 3"]:
-        """The window of a crop, as large as stage 2 wants it."""
-        return crop_picture(picture, replace(crop, size=self.crop_size or crop.size))
+    def _sized(self, crop: Crop) -> Crop:
+        """The same window, of as many pixels as stage 2 wants."""
+        return replace(crop, size=self.crop_size or crop.size)
 
     def _regress(
         self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
@@ -294,7 +296,7 @@ def load(
     folder = weights_folder(weights)
     if (folder / MODEL_FILE).is_file():
         root = None if data is None else Path(data)
-        body = Bodies.load(root).neutral
+        body = load_neutral(root)
         atlas = load_surface_map(root, body)
         try:
             stage2, card = load_model(folder, body, atlas)

@@ -237,9 +237,11 @@ def test_bytes_are_no_addresses_of_objects(tmp_path, content):
     array = WithState(reconstruct, (np.ndarray, (0,), b"b"), (1, (1,), pointers, False, bytes(8)))
     from_buffer = np.zeros(1).__reduce_ex__(5)[0]
     scalar = np.float64(1).__reduce__()[0]
+    short = (1, (4000,), np.dtype("O"), False, [])
     path = tmp_path / "toy.pkl"
     for hostile in (
         array,
+        WithState(reconstruct, (np.ndarray, (0,), b"b"), short),
         WithState(from_buffer, (bytes(8), np.dtype("f8"), (1,), "C"), array.reduced[2]),
         Hostile(from_buffer, bytes(8), pointers, (1,), "C"),
         Hostile(scalar, pointers, bytes(8)),
@@ -266,6 +268,14 @@ def test_small_numbers_are_bounded_before_they_grow(tmp_path, content, monkeypat
     assert path.stat().st_size < smpl_file.MAX_FILE_BYTES
     with pytest.raises(ValueError, match="v_template: got 120000 numbers"):
         load_body_arrays(path)
+
+
+@pytest.mark.parametrize("shape", [("ab", 2 * 10**9), ([0], 10**10)])
+def test_sparse_matrix_of_an_odd_shape_is_refused(tmp_path, content, shape):
+    content["J_regressor"]._shape = shape
+    (tmp_path / "toy.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match="J_regressor: damaged sparse matrix"):
+        load_body_arrays(tmp_path / "toy.pkl")
 
 
 def test_sparse_matrix_with_bad_indices_is_refused(tmp_path, content):

@@ -142,6 +142,14 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"no file a\.npz"):
             source.people(tmp_path / "pictures/z/a.jpg", PIXELS)
 
+    def test_the_picture_itself_is_no_iuv(self, tmp_path, atlas, charts):
+        (tmp_path / "pictures").mkdir()
+        for name in ("a.png", "a_iuv.png", "pictures/b.png", "b_iuv.png"):
+            densepose_picture(tmp_path / name)
+        source = open_source(tmp_path, Target(atlas, charts))
+        for picture in ("a.png", "pictures/b.png"):
+            assert len(source.people(tmp_path / picture, PIXELS)) == 1
+
     def test_a_file_is_of_one_folders_picture(self, tmp_path, atlas, charts):
         densepose_picture(tmp_path / "a.png")
         source = open_source(tmp_path, Target(atlas, charts))

@@ -287,7 +287,7 @@ class TestIuv:
         iuv = file_iuv(record, crop, 32)
         assert iuv.mask.any() and iuv.uv[iuv.mask].min() == 0.25 and not iuv.uv[~iuv.mask].any()
 
-    def test_the_instance_whose_box_fits(self, tmp_path, people):
+    def test_the_instance_whose_box_fits(self, tmp_path, people, monkeypatch):
         writers.write_muco(tmp_path, people)
         record = open_dataset("muco", tmp_path)[0]
 
@@ -308,6 +308,14 @@ class TestIuv:
 
         iuv = source_iuv(Source())(record, record.window(64), 32)
         assert iuv.uv.max() == pytest.approx(0.7)
+        thin = record.box_px.copy()
+        thin[2] = thin[0] + 0.05 * (thin[2] - thin[0])
+        monkeypatch.setattr(Source, "people", lambda *_: [Window(thin, 0.3)])
+        with pytest.raises(ValueError, match="none of the 1 people whose IUV is there"):
+            source_iuv(Source())(record, record.window(64), 32)
+        # a window is wider than the person: whoever stands in it is meant
+        unboxed = replace(record, box_px=None)
+        assert source_iuv(Source())(unboxed, record.window(64), 32) is not None
 
 
 class TestRecoverWith:

@@ -13,6 +13,7 @@ from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.network.dimr import HeadSize
 from dimr.predict import load
 from dimr.train.weights import MODEL_FILE, load_model, new_stage2, open_stage1_on, save_model
+from dimr.types import Iuv
 from fake_densepose import fake_smpl, write_densepose_mat
 
 data, io = (pytest.importorskip(f"skimage.{name}") for name in ("data", "io"))
@@ -79,6 +80,25 @@ def test_stage_2_sees_crops_of_its_own_size(root, whole_model, monkeypatch):
     assert sizes == [((1, 3, 64, 64), (1, 96, 96))]
 
 
+def test_given_iuvs_are_as_fine_as_in_training(root, whole_model, monkeypatch):
+    model = load(whole_model, root)
+    sizes = []
+    monkeypatch.setattr(
+        model.stage2,
+        "regress_from",
+        lambda maps, mask, uv, image, pose=None, was=model.stage2.regress_from: (
+            sizes.append((tuple(image.shape), tuple(mask.shape)))
+            or was(maps, mask, uv, image, pose)
+        ),
+    )
+    mask = np.zeros((300, 200), bool)
+    mask[50:250, 60:140] = True
+    given = Iuv(mask, np.float32(0.4) * np.stack([mask, mask], axis=-1).astype(np.float32))
+    (person,) = model.predict(np.zeros((300, 200, 3), np.uint8), given, refine=False).people
+    assert sizes == [((1, 3, 64, 64), (1, 32, 32))]
+    assert person.crop.size == 64 and person.iuv.mask.shape == (32, 32)
+
+
 def test_tables_can_ask_the_open_stage_1(run, root, whole_model, tmp_path, people):
     writers.write_ochuman(tmp_path / "ochuman", people)
     path = tmp_path / "table.json"
@@ -103,8 +123,8 @@ def test_refusals(root, whole_model, tmp_path):
     body = Bodies.load(root).neutral
     atlas = load_surface_map(root, body)
     model = new_stage2("dimr", TinyEncoder(), body, atlas, SIZE)
-    for change in ({"head": {}}, {"head": {"colour": 1}}, {"head": None}):
-        about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, **change}
+    for change in ({"head": {}}, {"head": {"colour": 1}}, {"head": None}, {"crop_size": None}):
+        about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {}, **change}
         save_model(tmp_path / "odd", model, SIZE, body, atlas, about)
         with pytest.raises(ValueError, match=MODEL_FILE):
             load_model(tmp_path / "odd", body, atlas)

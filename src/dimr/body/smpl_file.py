@@ -6,6 +6,8 @@ chumpy objects, and refuses everything else by name.
 """
 
 import io
+import math
+import operator
 import pickle
 import zipfile
 from dataclasses import dataclass, field
@@ -87,6 +89,8 @@ class FilledArray(np.ndarray):
 
     def __setstate__(self, state: Any) -> None:
         version, shape, dtype, is_fortran, content = state
+        if isinstance(content, list) and len(content) != math.prod(shape):
+            raise ValueError("the file makes an array of another number of objects; refused")
         super().__setstate__((version, shape, _plain(dtype), is_fortran, content))
 
 
@@ -325,7 +329,7 @@ def _array(content: dict[str, Any], name: str) -> np.ndarray:
 def _dense(stored: SparseArrays, name: str) -> np.ndarray:
     """A sparse matrix as an array; its indices are checked, as they come from a file."""
     try:
-        rows, columns = stored.state["_shape"]
+        rows, columns = (operator.index(each) for each in stored.state["_shape"])
         if rows * columns * 8 > MAX_FILE_BYTES:
             raise ValueError(f"{rows} x {columns} is too large")
         parts = tuple(stored.state[key] for key in ("data", "indices", "indptr"))

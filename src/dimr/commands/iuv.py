@@ -168,6 +168,10 @@ def predict(
     weights: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Trained weights: a name or a path.")
     ] = "open",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="ROOT", help="Your SMPL, for weights of `dimr train paper`."),
+    ] = None,
     refine: Annotated[
         bool, typer.Option(help="Lay a body on what stage 1 sees and show its surface.")
     ] = True,
@@ -185,7 +189,7 @@ def predict(
     _check_out(out, ".npz", overwrite)
     _check_out(drawing, ".png", overwrite)
     pixels = load_picture(picture)
-    model = load(weights, None, device)
+    model = load(weights, data, device)
     size = pixels.shape[1], pixels.shape[0]
     stage1 = model.stage1
     if refine:

@@ -25,8 +25,9 @@ BOX_SLACK_PX = 2
 
 NEEDED = (
     "DensePose says (part, U, V); to place that on the atlas, make a table once from files that "
-    "you get yourself, `dimr iuv table UV_Processed.mat SMPL_NEUTRAL.pkl -o table.npz`, and give "
-    "it with --table (predict: --iuv-table). SMPL: register at https://smpl.is.tue.mpg.de. "
+    "you get yourself, `dimr iuv table UV_Processed.mat SMPL_NEUTRAL.pkl -o table.npz` (for "
+    "weights of `dimr train paper` with --data ROOT), and give it with --table (predict: "
+    "--iuv-table). SMPL: register at https://smpl.is.tue.mpg.de. "
     "UV_Processed.mat: in DensePose's densepose_uv_data.tar.gz (non-commercial licence). No free "
     "file can replace the two"
 )

@@ -108,8 +108,8 @@ class FolderSource(IuvSource):
                 two may show the same person.
         """
         home = Path(os.path.abspath(picture)).parent
-        own = self._named(self.path / home.name, picture.stem)
-        own = own or self._named(self.path, picture.stem)
+        own = self._named(self.path / home.name, picture)
+        own = own or self._named(self.path, picture)
         if not own:
             raise ValueError(
                 f"{self.path}: no file {picture.stem}.npz, {picture.stem}_iuv.png or alike in it"
@@ -123,10 +123,11 @@ class FolderSource(IuvSource):
         sources = [FileSource(file, self.target) for file in own]
         return [one for source in sources for one in source.people(picture, pixels)]
 
-    def _named(self, folder: Path, stem: str) -> list[Path]:
-        """The files in a folder that belong to pictures of this stem."""
-        name = re.compile(re.escape(stem) + r"(_iuv)?(_person_?(\d+))?", re.IGNORECASE)
-        found = [(file, name.fullmatch(file.stem)) for file in self._list(folder)]
+    def _named(self, folder: Path, picture: Path) -> list[Path]:
+        """The files in a folder that are named after the picture, which may lie there, too."""
+        name = re.compile(re.escape(picture.stem) + r"(_iuv)?(_person_?(\d+))?", re.IGNORECASE)
+        files = [file for file in self._list(folder) if not _is_same(file, picture)]
+        found = [(file, name.fullmatch(file.stem)) for file in files]
         number_of = {file: match[3] and int(match[3]) for file, match in found if match}
         numbers = list(number_of.values())
         if len(numbers) > 1 and (None in numbers or len(set(numbers)) < len(numbers)):
@@ -198,6 +199,10 @@ def open_source(path: Path, target: Target, device: str | torch.device = "cpu") 
     if path.suffix.lower() in (".pkl", ".pt", ".pth", ".ts", ".dump"):
         return DumpSource(path, target)
     return FileSource(path, target)  # says what is read
+
+
+def _is_same(file: Path, picture: Path) -> bool:
+    return os.path.realpath(file) == os.path.realpath(picture)
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -56,7 +56,7 @@ class HrnetEncoder(nn.Module):
             import timm  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ImportError(
-                'the encoder hrnet_w32 needs timm: pip install "dimr[paper]"'
+                'the encoder hrnet_w32 needs timm: pip install -e ".[paper]"'
             ) from error
         if fusion not in ("interp", "conv"):
             raise ValueError(f"fusion: got {fusion!r}, want 'interp' or 'conv'")

@@ -254,15 +254,19 @@ def _person_at(record: Record, stage1: Stage1, picture: UInt8[np.ndarray, "H W 3
 
 
 def source_iuv(source: PeopleSource) -> IuvOf:
-    """From DensePose's results, the instance whose box fits the record's best (App. C)."""
+    """From DensePose's results, the instance whose box fits the record's best (App. C).
+
+    Where the data set has no boxes but windows, which are wider than people, it only has to touch.
+    """
 
     def iuv_of(record: Record, crop: Crop, size: int) -> Iuv | None:
         picture = record.load_picture()
         box = _box(record)
         people = source.people(record.picture, picture)
         best = max(people, key=lambda person: box_iou(person.box_px(), box), default=None)
-        if best is None or box_iou(best.box_px(), box) < MIN_BOX_IOU:
-            return None
+        fit = 0.0 if best is None else box_iou(best.box_px(), box)
+        if best is None or fit == 0 or (record.box_px is not None and fit < MIN_BOX_IOU):
+            raise ValueError(f"none of the {len(people)} people whose IUV is there is in the box")
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
         full = best.to_picture((picture.shape[1], picture.shape[0]))
         return warp_iuv(full, crop_matrix(window), (size, size))

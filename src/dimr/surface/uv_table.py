@@ -143,7 +143,7 @@ def load_table(path: str | Path, atlas: Atlas) -> UvTable:
     if str(arrays["atlas_hash"]) != atlas.content_hash:
         raise ValueError(
             f"{path}: is for atlas {str(arrays['atlas_name'])!r}, want atlas {atlas.name!r}: make "
-            "it again with `dimr iuv table`"
+            "it again with `dimr iuv table`, for a map of SMPL's own with --data ROOT"
         )
     return UvTable(uv, atlas.content_hash, atlas.name)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dimr.body.model import BodyModel
-from dimr.data.real.bodies import Bodies, load_surface_map
+from dimr.data.real.bodies import load_neutral, load_surface_map
 from dimr.data.synthetic.config import SyntheticConfig
 from dimr.data.synthetic.people import Split, SyntheticPeople
 from dimr.surface.atlas import Atlas
@@ -74,7 +74,7 @@ def surface_of(run: Run) -> tuple[BodyModel, Atlas]:
     Raises:
         ValueError: if a file is missing there: the data sets' parameters are SMPL's.
     """
-    body = Bodies.load(run.data).neutral
+    body = load_neutral(run.data)
     return body, load_surface_map(run.data, body)
 
 

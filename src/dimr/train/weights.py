@@ -308,6 +308,8 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
     state, card = load_weights(path)
     check_card(card, path, stage="model", **belongings(body, atlas))
     variant, size = _head_of(card, path)
+    if not (isinstance(card.get("crop_size"), int) and isinstance(card.get("data"), dict)):
+        raise ValueError(f"weights: {path} has a card without crop_size or data")
     encoder = build_encoder(str(card.get("encoder")), pretrained=False)
     model = new_stage2(variant, encoder, body, atlas, size)
     _load_state(model, state, path)

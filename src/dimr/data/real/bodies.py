@@ -35,17 +35,15 @@ class Bodies(NamedTuple):
         Raises:
             ValueError: if the neutral body or the regressor is missing or damaged.
         """
+        neutral = load_neutral(root)
         if root is None:
-            return cls(BodyModel.load(None), None, None, is_smpl=False)
+            return cls(neutral, None, None, is_smpl=False)
         regressor = root / H36M_REGRESSOR
-        for name in (BODY_NEUTRAL, H36M_REGRESSOR):
-            if not (root / name).is_file():
-                raise ValueError(f"body: {root / name} is missing; see docs/licensed.md")
         male, female = (
             BodyModel.load(root / name, regressor) if (root / name).is_file() else None
             for name in (BODY_MALE, BODY_FEMALE)
         )
-        return cls(BodyModel.load(root / BODY_NEUTRAL, regressor), male, female)
+        return cls(neutral, male, female)
 
     def of(self, gender: Gender) -> BodyModel:
         """The body of a gender.
@@ -68,6 +66,20 @@ class Bodies(NamedTuple):
     def of_predictions(self) -> BodyModel:
         """The body that predicted parameters belong to."""
         return self.predicted or self.neutral
+
+
+def load_neutral(root: Path | None) -> BodyModel:
+    """The user's neutral SMPL below `root`; None: the open body.
+
+    Raises:
+        ValueError: if it or the regressor is missing or damaged.
+    """
+    if root is None:
+        return BodyModel.load(None)
+    for name in (BODY_NEUTRAL, H36M_REGRESSOR):
+        if not (root / name).is_file():
+            raise ValueError(f"body: {root / name} is missing; see docs/licensed.md")
+    return BodyModel.load(root / BODY_NEUTRAL, root / H36M_REGRESSOR)
 
 
 def load_surface_map(root: Path | None, body: BodyModel) -> Atlas:

@@ -71,7 +71,7 @@ def doctor(
             print(f"MISSING  {name}: belongs to the package; install dimr again")
     for extra, packages in EXTRAS.items():
         absent = [package for package in packages if not _is_installed(package)]
-        state = f'optional, not installed: pip install "dimr[{extra}]"' if absent else "installed"
+        state = f'optional, not installed: pip install -e ".[{extra}]"' if absent else "installed"
         print(f"extra    [{extra}] for {PURPOSES[extra]}: {state}")
     _print_licensed(data)
     if missing:

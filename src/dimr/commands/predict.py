@@ -6,6 +6,7 @@ and makes the exit code 1. So does a picture on which nobody is found.
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,14 +110,13 @@ def predict(
     model = load(weights, data, device)
     rows = Sheet(model.body.faces.cpu().numpy())
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
+    task = _Task(model, weights, source, refine, min_score, focal, out, overwrite)
     entries: list[dict[str, Any]] = []
     console = Console(stderr=True, highlight=False)
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
-                entry, result = _predict_one(
-                    model, picture, out, weights, source, refine, min_score, focal, overwrite
-                )
+                entry, result = _predict_one(picture, task)
                 entries.append(entry)
                 if sheet is not None:
                     rows.add(_title(entry), result, entry["problem"])
@@ -175,16 +175,22 @@ def printable(path: Path) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is done with every picture."""
+
+    model: "dimr.predict.Model"
+    weights: str
+    source: "IuvSource | None"
+    refine: bool
+    min_score: float
+    focal_px: float | None
+    out: Path
+    overwrite: bool
+
+
 def _predict_one(
-    model: "dimr.predict.Model",
-    picture: Path,
-    out: Path,
-    weights: str,
-    source: "IuvSource | None",
-    refine: bool,
-    min_score: float,
-    focal_px: float | None,
-    overwrite: bool,
+    picture: Path, task: _Task
 ) -> "tuple[dict[str, Any], tuple[np.ndarray, Prediction] | None]":
     """Predict and write one picture.
 
@@ -200,15 +206,13 @@ def _predict_one(
     }
     result = None
     try:
-        about, pixels, prediction = _write_one(
-            model, picture, out, weights, source, refine, min_score, focal_px, overwrite
-        )
+        about, pixels, prediction = _write_one(picture, task)
         entry |= about
         result = pixels, prediction
         if not entry["people"]:
             # nobody has a score where the IUV is the user's
-            asked = source is None and min_score > 0
-            least = f" with a score of at least {min_score:g} (--min-score)" if asked else ""
+            asked = task.source is None and task.min_score > 0
+            least = f" with a score of at least {task.min_score:g} (--min-score)" if asked else ""
             entry["problem"] = f"no person found{least}"
     except (ValueError, OSError) as error:
         entry["problem"] = " ".join(str(error).removeprefix(f"{picture}: ").split())
@@ -219,36 +223,25 @@ def _predict_one(
     return entry, result
 
 
-def _write_one(
-    model: "dimr.predict.Model",
-    picture: Path,
-    out: Path,
-    weights: str,
-    source: "IuvSource | None",
-    refine: bool,
-    min_score: float,
-    focal_px: float | None,
-    overwrite: bool,
-) -> "tuple[dict[str, Any], np.ndarray, Prediction]":
+def _write_one(picture: Path, task: _Task) -> "tuple[dict[str, Any], np.ndarray, Prediction]":
     from dimr import __version__
     from dimr.draw import overlay_picture, picture_bytes, seen_rgb
     from dimr.export import choose_folder, person_files, write_picture
     from dimr.image.load import load_picture, read_focal_px
 
-    pixels = load_picture(picture)
-    folder = choose_folder(out, picture, overwrite)
+    pixels, body = load_picture(picture), task.model.body
+    folder = choose_folder(task.out, picture, task.overwrite)
     size = pixels.shape[1], pixels.shape[0]
     given = None
-    if source is not None:
-        given = [window.to_picture(size) for window in source.people(picture, pixels)]
-    if focal_px is None:
-        focal_px = read_focal_px(picture, size)
-    prediction = model.predict(pixels, given, refine, min_score, focal_px)
-    overlay = overlay_picture(pixels, prediction, model.body.faces.cpu().numpy())
+    if task.source is not None:
+        given = [window.to_picture(size) for window in task.source.people(picture, pixels)]
+    focal_px = task.focal_px or read_focal_px(picture, size)
+    prediction = task.model.predict(pixels, given, task.refine, task.min_score, focal_px)
+    overlay = overlay_picture(pixels, prediction, body.faces.cpu().numpy())
     files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []
     for number, person in enumerate(prediction.people, start=1):
-        contents = person_files(person, model.body, size, seen_rgb(person.vertex_seen))
+        contents = person_files(person, body, size, seen_rgb(person.vertex_seen))
         files |= {f"person_{number}.{kind}": content for kind, content in contents.items()}
         people.append(
             {
@@ -257,8 +250,12 @@ def _write_one(
                 "parts_seen": int((person.part_seen > 0).sum()),
             }
         )
-    about = {"made_by": f"dimr {__version__}", "weights": weights, "refined": refine}
-    write_picture(folder, picture, prediction, files, about, overwrite)
+    about = {
+        "made_by": f"dimr {__version__}",
+        "weights": task.weights,
+        "refined": task.refine,
+    }
+    write_picture(folder, picture, prediction, files, about, task.overwrite)
     return {"folder": folder.name, "people": people}, pixels, prediction
 
 

@@ -86,7 +86,8 @@ class Drawer:
         pose = torch.zeros(len(marked), NUM_LANDMARKS, POSE_VALUES)
         with torch.autocast("cpu", torch.bfloat16):
             around = pictures_to_tensor(batch["around"][marked])
-            pose[marked] = look_around(self.poser, around, batch["around_marker"][marked])
+            marks = batch["around_marker"][marked]
+            pose[marked] = look_around(self.poser, around, marks, second=False)
         return pose
 
     def _texels(self, fields: dict[str, np.ndarray]) -> np.ndarray:

@@ -33,7 +33,7 @@ from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
-from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.people import mark_others, mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import load_neutral, load_surface_map
 from dimr.fit import fit_to_iuv, lay_surface
@@ -118,9 +118,11 @@ class Model:
                 if detection.score >= min_score
             ]
         else:
+            given = [iuv] if isinstance(iuv, Iuv) else list(iuv)
+            found = mark_others([_detection_of(one, (height, width)) for one in given])
             people = [
-                self._recover(picture, _detection_of(one, (height, width)), one, camera, refine)
-                for one in ([iuv] if isinstance(iuv, Iuv) else iuv)
+                self._recover(picture, detection, one, camera, refine)
+                for detection, one in zip(found, given, strict=True)
             ]
         return Prediction((width, height), [person for person in people if person is not None])
 

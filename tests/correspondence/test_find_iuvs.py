@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,9 @@ from dimr.correspondence.confirm import PRESENT
 from dimr.correspondence.decode import SurfaceTable
 from dimr.correspondence.figure import SCORE as FIGURE_SCORE
 from dimr.correspondence.figure import SURE_SPREAD, Figure
-from dimr.correspondence.network import CorrespondenceMaps
-from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion, look_around, widen
+from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
+from dimr.correspondence.people import largest_pieces, mask_to_detection
 from dimr.correspondence.sightings import Sighting
 from dimr.correspondence.stage1 import ALL_SURE, SIGHTED, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
@@ -175,6 +178,92 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
     assert [person.score for person in found] == [0.95, 0.7]
     np.testing.assert_array_equal(found[0].others, second.mask)
     np.testing.assert_array_equal(found[1].others, first.mask)
+
+
+class Divided(Crowd):
+    """Two people at columns of their own; the second pass answers as it is told."""
+
+    def __init__(self, columns, answer) -> None:
+        super().__init__(())
+        self.columns, self.answer, self.confirmer = columns, answer, None
+        self.asked: list = []
+
+    def _candidates(self, picture, window):
+        scores = (0.9, 0.8)
+        pairs = zip(scores, self.columns, strict=True)
+        people = [mask_to_detection(score, picture_mask(*each)) for score, each in pairs]
+        return people, np.zeros((70, 100), bool)
+
+    def _outline(self, picture, mask, others):
+        self.asked.append((mask, others))
+        return self.answer(mask)
+
+
+PICTURE = np.zeros((70, 100, 3), np.uint8)
+
+
+def test_people_who_touch_nobody_keep_their_outlines():
+    apart = Divided([(0, 20), (30, 50)], lambda mask: np.zeros_like(mask))
+    found = apart.find_people(PICTURE)
+    assert not apart.asked
+    for person, columns in zip(found, [(0, 20), (30, 50)], strict=True):
+        np.testing.assert_array_equal(person.mask, picture_mask(*columns))
+    np.testing.assert_array_equal(found[0].others, found[1].mask)
+    touching = Divided([(0, 20), (20, 50)], lambda mask: mask)
+    assert len(touching.find_people(PICTURE)) == 2 and len(touching.asked) == 2
+
+
+def test_whom_the_second_pass_leaves_nothing_keeps_what_the_others_left():
+    first, second = Divided([(0, 30), (20, 50)], np.zeros_like).find_people(PICTURE)
+    np.testing.assert_array_equal(first.mask, picture_mask(0, 30))
+    np.testing.assert_array_equal(second.mask, picture_mask(30, 50))
+
+
+def test_an_outline_in_shreds_is_somebody():
+    """Through a fence, say: no piece is a twentieth of the whole."""
+    shreds = Divided([(0, 30), (20, 50)], lambda mask: mask & (np.arange(100) % 2 == 0))
+    first, second = shreds.find_people(PICTURE)
+    assert first.mask.sum() == 22 * 15 and second.mask.any()
+    specks = np.zeros((70, 100), bool)
+    specks[::3, ::3] = True
+    specks[0, 1] = True  # the largest
+    assert largest_pieces(specks).sum() == 2
+    assert not largest_pieces(np.zeros((5, 5), bool)).any()
+
+
+class Listening(CorrespondenceNet):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)  # without a network
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.encoder = torch.nn.Module()
+        self.encoder.features = lambda image: SimpleNamespace(maps=[image])
+        self.heard: list = []
+
+    def decode(self, features, marker, pose=None):
+        self.heard.append(pose)
+        return Seeing.decode(SimpleNamespace(asked=[0]), None)
+
+
+def test_the_second_pass_hears_landmarks_as_in_its_training():
+    """Those of the network that is told who is meant; stage 2 those weighed with the second."""
+    poser = LandmarkNet.pretrained()
+    poser.second = SecondOpinion()
+    stage1 = Stage1(Listening(), Seeing().table, poser=poser)
+    generator = torch.Generator().manual_seed(0)
+    crop = torch.rand(1, 3, 32, 32, generator=generator), torch.ones(1, 2, 16, 16)
+    with torch.inference_mode():
+        features = stage1.features(crop)
+        wide = widen(crop[0]), widen(crop[1])
+        alone = look_around(stage1.poser, *wide, second=False)
+        weighed = look_around(stage1.poser, *wide)
+        again = stage1.features(crop, second=False)
+    stage1.decode(features)
+    (heard,) = stage1.network.heard
+    assert torch.equal(heard, alone)
+    assert torch.equal(features.pose, weighed) and not torch.equal(alone, weighed)
+    assert torch.equal(again.pose, alone) and torch.equal(again.hint, alone)
 
 
 def sighting(left: float, right: float, score: float = 0.64) -> Sighting:
@@ -368,7 +457,7 @@ def test_what_nobody_explains_beside_somebody_is_somebody_behind():
     assert not (front.mask & behind.mask).any()
     assert behind.mask[30, 25:49].all() and not behind.mask[:, :20].any()
     np.testing.assert_array_equal(behind.others, front.mask)
-    asked_for, known = stage1.asked[1]
+    ((asked_for, known),) = stage1.asked  # the one in front touches nobody who is known
     assert known[30, 10] and not asked_for[30, 10]  # whom we know is marked as not meant
 
 

@@ -455,7 +455,7 @@ class TestSecondOpinion:
             torch.zeros(2, 2),
             torch.eye(2).expand(2, 2, 2),
         )
-        found = second.look_after(first, image, nobody(32).expand(2, -1, -1, -1), body)
+        found = second.look_after(first.pose, image, nobody(32).expand(2, -1, -1, -1), body)
         there = found.half < 0.2
         assert there.tolist() == [bright == 0, bright == 1]
 

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -84,6 +85,21 @@ class TestCropPicture:
         window = crop_picture(picture, crop)
         np.testing.assert_array_equal(window[:, 2:], picture[2:10, :6])
         assert not window[:, :2].any()
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_crop_picture_blurs_as_if_it_blurred_all(self, seed):
+        """Large windows anywhere, in and beside the picture, upright and turned."""
+        rng = np.random.default_rng(seed)
+        picture = cv2.resize(noise(40, 50), (500, 400))
+        angle_rad = rng.uniform(-3, 3) if seed % 2 else 0.0
+        centre_px = (float(rng.uniform(-50, 550)), float(rng.uniform(-50, 450)))
+        crop = Crop(centre_px, float(rng.uniform(100, 700)), 48, angle_rad)
+        for whole in (picture, (picture[..., 0] > 127).astype(np.float32)):
+            blurred = cv2.GaussianBlur(whole, (0, 0), 0.4 * crop.side_px / crop.size)
+            wanted = cv2.warpAffine(blurred, crop_matrix(crop), (48, 48), flags=cv2.INTER_LINEAR)
+            scale = 1 if whole is picture else 255
+            gap = scale * np.abs(crop_picture(whole, crop).astype(float) - wanted)
+            assert gap.max() <= 1.01 and (gap > 0.5).mean() < 0.03
 
     def test_crop_picture_grey_and_flag_channels(self):
         crop = Crop((7.5, 7.5), 16.0, 8)

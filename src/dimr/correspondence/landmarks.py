@@ -104,7 +104,7 @@ class SecondOpinion(nn.Module):
 
     def look_after(
         self,
-        found: Look,
+        pose: Float[Tensor, "B 39 8"],
         image: Float[Tensor, "B 3 S S"],
         marker: Float[Tensor, "B 2 h w"],
         body: Float[Tensor, "B 2 2"] | None = None,
@@ -112,7 +112,7 @@ class SecondOpinion(nn.Module):
         """The last of some looks from where another one would be next, or of as many from where
         somebody else saw the bodies, if anybody did: the surer one.
         """
-        starts = [window_after(found.pose)]
+        starts = [window_after(pose)]
         if body is not None:
             starts.append(window_around(*body.unbind(1)))
         middle, axes = (torch.cat(each) for each in zip(*starts, strict=True))
@@ -209,13 +209,31 @@ def look_at_pose(
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
         inside, and x, y, z in metres; how far off x, y and the metres are, to be expected.
     """
+    own = own_pose(network, image, marker)
+    return ask_second(network, own, image, marker, body) if second else own
+
+
+def own_pose(
+    network: LandmarkNet, image: Float[Tensor, "B 3 S S"], marker: Float[Tensor, "B 2 h w"]
+) -> Float[Tensor, "B 39 10"]:
+    """`look_at_pose` without a second opinion."""
     found = find_pose(network, image, marker)
-    pose = torch.cat([found.pose, network.spread.of(found)], dim=-1)
-    if network.second is None or not second:
-        return pose
-    other = network.second.look_after(found, image, marker, body)
-    spread = network.second.spread.of(other) * pose.new_tensor([TRUST, 1.0])
-    return weigh(pose, torch.cat([other.pose, spread], dim=-1))
+    return torch.cat([found.pose, network.spread.of(found)], dim=-1)
+
+
+def ask_second(
+    network: LandmarkNet,
+    own: Float[Tensor, "B 39 10"],
+    image: Float[Tensor, "B 3 S S"],
+    marker: Float[Tensor, "B 2 h w"],
+    body: Float[Tensor, "B 2 2"] | None = None,
+) -> Float[Tensor, "B 39 10"]:
+    """Landmarks of `own_pose`, weighed with the second opinion if there is one."""
+    if network.second is None:
+        return own
+    other = network.second.look_after(own[..., :8], image, marker, body)
+    spread = network.second.spread.of(other) * own.new_tensor([TRUST, 1.0])
+    return weigh(own, torch.cat([other.pose, spread], dim=-1))
 
 
 def weigh(
@@ -248,7 +266,7 @@ def look_unmarked(
     found = find_pose(network, image, nobody)
     spread = network.spread.of(found)[..., 0] / found.half[:, None]
     if network.second is not None:
-        found = network.second.look_after(found, image, nobody)
+        found = network.second.look_after(found.pose, image, nobody)
     return found.pose[..., :2], spread
 
 

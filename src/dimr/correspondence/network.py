@@ -11,6 +11,7 @@ averaged) and by the rest-pose position of the surface point (smooth: no jumps a
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -54,6 +55,16 @@ class CorrespondenceMaps(NamedTuple):
     offset: Float[Tensor, "B 2 c d"]
     """From the place to its person's centre (x, y), as a share of the picture's side."""
 
+    def of_first(
+        self,
+    ) -> tuple[
+        Float[np.ndarray, "h w"], Float[np.ndarray, "24 h w"], Float[np.ndarray, "24 3 h w"]
+    ]:
+        """The first crop's probabilities of the person and of the parts, and its positions."""
+        values = self.person[0].sigmoid(), self.part[0].softmax(0), self.position_m[0]
+        person, part, position_m = (each.float().cpu().numpy() for each in values)
+        return person, part, position_m
+
 
 class CropFeatures(NamedTuple):
     """What is seen on a batch of crops: what both stages start from."""
@@ -65,6 +76,8 @@ class CropFeatures(NamedTuple):
     """Landmarks of the marked people; None where nobody can be asked."""
     maps: list[Tensor]
     """What stage 2 sees, fine to coarse."""
+    hint: Float[Tensor, "B 39 10"] | None = None
+    """Landmarks without the second opinion: what the correspondence network learnt to hear."""
 
 
 class Norm(nn.GroupNorm):

@@ -99,16 +99,22 @@ def unexplained_piece(
     return labels == best if best and sizes[best] >= least else None
 
 
+def is_apart(person: Detection, people: list[Detection]) -> bool:
+    """Whether nobody else's pixels begin within the rim around somebody."""
+    near = _grow(person.mask, max(1, round(NEAR_SHARE * max(person.mask.shape))))
+    return not any((near & each.mask).any() for each in people if each is not person)
+
+
 def _grow(mask: Bool[np.ndarray, "H W"], pixels: int) -> Bool[np.ndarray, "H W"]:
     side = 2 * pixels + 1
     return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
 def largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.ndarray:
-    """Drops specks: connected pieces smaller than `share` of the mask."""
+    """Drops specks: connected pieces smaller than `share` of the mask and than the largest."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     area = stats[:, cv2.CC_STAT_AREA]
-    keep = area >= share * mask.sum()
+    keep = area >= min(share * mask.sum(), area[1:].max(initial=0))
     keep[0] = False
     return keep[labels]
 

@@ -184,15 +184,19 @@ def read_sightings(maps: MoveNetMaps, least: float) -> list[Sighting]:
         half = np.maximum(sizes[:, row, column], 0) / 2
         low, high = (np.clip(each, 0, [height, width]) for each in (middle - half, middle + half))
         told = cell + keypoint[:, :, row, column]
-        inside = ((grid >= low[:, None, None]) & (grid < high[:, None, None])).all(0)
-        squared = ((grid - told[:, :, None, None]) ** 2).sum(1)
-        seen = heat * np.exp(-squared / (NEAR * SIZE / STRIDE)) * inside
-        best = seen.reshape(NUM_KEYPOINTS, -1).argmax(1)
-        rows, columns = np.divmod(best, width)
-        every = np.arange(NUM_KEYPOINTS)
-        certain = seen[every, rows, columns]
-        exact = np.stack([rows, columns], 1) + offset[every, :, rows, columns]
-        keypoints = np.where((certain >= SEEN)[:, None], exact, told)
+        (top, left), (bottom, right) = (np.ceil(each).astype(int) for each in (low, high))
+        keypoints, certain = told, np.zeros(NUM_KEYPOINTS)
+        if top < bottom and left < right:
+            inside = np.s_[:, top:bottom, left:right]
+            squared = ((grid[inside] - told[:, :, None, None]) ** 2).sum(1)
+            seen = heat[inside] * np.exp(-squared / (NEAR * SIZE / STRIDE))
+            best = seen.reshape(NUM_KEYPOINTS, -1).argmax(1)
+            rows, columns = np.divmod(best, right - left)
+            every = np.arange(NUM_KEYPOINTS)
+            certain = seen[every, rows, columns]
+            rows, columns = rows + top, columns + left
+            exact = np.stack([rows, columns], 1) + offset[every, :, rows, columns]
+            keypoints = np.where((certain >= SEEN)[:, None], exact, told)
         counted = certain[certain > COUNTED]
         found.append(
             Sighting(

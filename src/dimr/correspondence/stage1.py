@@ -23,7 +23,15 @@ from dimr.correspondence.confirm import (
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
-from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
+from dimr.correspondence.landmarks import (
+    AROUND,
+    LandmarkNet,
+    ask_second,
+    narrow_pose,
+    own_pose,
+    surroundings,
+    widen,
+)
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -33,6 +41,7 @@ from dimr.correspondence.network import (
 from dimr.correspondence.people import (
     group_pixels,
     hidden_piece,
+    is_apart,
     largest_pieces,
     mark_others,
     mask_to_detection,
@@ -163,15 +172,18 @@ class Stage1:
         """
         image, marker = (each.to(self.device) for each in crop)
         around = around or (widen(image), widen(marker))
-        pose = None
+        pose = hint = None
         if self.poser is not None:
-            body = None if body is None else body.to(self.device)
-            image_around, marker_around = (each.to(self.device) for each in around)
-            pose = look_around(self.poser, image_around, marker_around, body, second)
+            wide = tuple(each.to(self.device) for each in around)
+            pose = own = own_pose(self.poser, *wide)
+            if second:
+                body = None if body is None else body.to(self.device) / AROUND
+                pose = ask_second(self.poser, own, *wide, body)
+            pose, hint = narrow_pose(pose), narrow_pose(own)
         pyramid = self.network.encoder.features(image)
         shared = self.encoder is self.network.encoder
         maps = pyramid.maps if shared else self.encoder(image)
-        return CropFeatures(pyramid, marker, pose, maps)
+        return CropFeatures(pyramid, marker, pose, maps, hint)
 
     def laid(self, lay: Lay) -> "Stage1":
         """The same, whose `look_again` says which surface of a body pixels show."""
@@ -181,7 +193,7 @@ class Stage1:
 
     def decode(self, features: CropFeatures) -> CorrespondenceMaps:
         """The network's answer about the marked people."""
-        return self.network.decode(features.pyramid, features.marker, features.pose)
+        return self.network.decode(features.pyramid, features.marker, features.hint)
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
@@ -248,22 +260,26 @@ class Stage1:
     ) -> list[Detection]:
         """Tells people apart who touch, and finds those behind others.
 
-        One after the other, best first, gets what the second pass makes of the pixels that are
-        left; whatever piece of `everyone` nobody explains then is somebody, too.
+        One after the other of those who touch, best first, gets what the second pass makes of the
+        pixels that are left; whatever piece of `everyone` nobody explains then is somebody, too.
         """
-        alone = len(found) == 1
-        if not found or (alone and hidden_piece(found, everyone, found[0].mask) is None):
+        if not found:
             return found
         claimed, divided = np.zeros_like(everyone), []
-        for person in mark_others(found):
+        for whole, person in zip(found, mark_others(found), strict=True):
+            if is_apart(whole, found):
+                divided.append(whole)
+                claimed |= whole.mask
+                continue
             left = person.mask & ~claimed
             if left.sum() < SAME_PERSON * person.mask.sum():
                 continue
             others = claimed if person.others is None else claimed | (person.others & ~left)
             mask = self._outline(picture, left, others) & ~claimed
-            if mask.any():
-                divided.append(mask_to_detection(person.score, largest_pieces(mask)))
-                claimed |= divided[-1].mask
+            if not mask.any():
+                mask = left
+            divided.append(mask_to_detection(person.score, largest_pieces(mask)))
+            claimed |= divided[-1].mask
         for _ in range(MOST_HIDDEN):
             piece = hidden_piece(divided, everyone, claimed)
             if piece is None:
@@ -280,12 +296,13 @@ class Stage1:
         mask: Bool[np.ndarray, "H W"],
         others: Bool[np.ndarray, "H W"],
     ) -> Bool[np.ndarray, "H W"]:
-        """What the second pass makes of a mark, in pixels of the picture."""
+        """What the second pass makes of a mark and leaves of it, in pixels of the picture."""
         detection = mask_to_detection(1.0, mask)._replace(others=others)
         crop = self.refine_crop(detection)
         features = self.see(picture, detection, crop, second=False)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
-        return uncrop_picture(person, crop, (picture.shape[1], picture.shape[0])) > 0.5
+        person = uncrop_picture(person, crop, (picture.shape[1], picture.shape[0]))
+        return (1 - MARK_TRUST) * person + MARK_TRUST * mask > 0.5
 
     def _candidates(
         self, picture: UInt8[np.ndarray, "H W 3"], window: Crop
@@ -345,7 +362,7 @@ class Stage1:
         """
         crop = self.refine_crop(detection)
         features = self.see(picture, detection, crop)
-        person, part, position_m = _answer(self.decode(features))
+        person, part, position_m = self.decode(features).of_first()
         cells = embedding_to_iuv(person, part, position_m, self.table, threshold=-1.0)
         if self.lay is not None:
             cells = self.lay(picture, crop, features, cells)
@@ -377,14 +394,7 @@ class Stage1:
         Whether a pixel is the person's, the mark says, too: the outline that it mostly is comes
         from a network that learnt from photographs.
         """
-        person, part, position_m = _answer(self.decode(features))
+        person, part, position_m = self.decode(features).of_first()
         mark = features.marker[0, 0].cpu().numpy()
         person = (1 - MARK_TRUST) * person + MARK_TRUST * mark
         return embedding_to_iuv(person, part, position_m, self.table)
-
-
-def _answer(maps: CorrespondenceMaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of one crop: probabilities of the person and of the parts, positions given the part."""
-    values = maps.person[0].sigmoid(), maps.part[0].softmax(0), maps.position_m[0]
-    person, part, position_m = (each.float().cpu().numpy() for each in values)
-    return person, part, position_m

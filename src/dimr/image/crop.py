@@ -3,6 +3,9 @@
 Integer coordinates are pixel centres everywhere (docs/conventions.md, "Pixels").
 """
 
+import math
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -69,13 +72,27 @@ def crop_picture(
     Shrinking is done in two steps, blur first, because bilinear sampling alone would alias.
     Labels (masks, uv) must pass `nearest=True`.
     """
-    matrix = crop_matrix(crop)
-    if not nearest:
-        shrink = crop.side_px / crop.size
-        if shrink > 1.5:
-            picture = cv2.GaussianBlur(picture, (0, 0), 0.4 * shrink)
+    shrink = crop.side_px / crop.size
+    if shrink > 1.5 and not nearest:
+        sigma = 0.4 * shrink
+        picture, (x, y) = _cut(picture, crop, 4 * sigma + 4)  # all that the blur reaches
+        crop = replace(crop, centre_px=(crop.centre_px[0] - x, crop.centre_px[1] - y))
+        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return cv2.warpAffine(picture, matrix, (crop.size, crop.size), flags=flags)
+    return cv2.warpAffine(picture, crop_matrix(crop), (crop.size, crop.size), flags=flags)
+
+
+def _cut(
+    picture: Shaped[np.ndarray, "H W *C"], crop: Crop, margin_px: float
+) -> tuple[Shaped[np.ndarray, "h w *C"], tuple[int, int]]:
+    """The part of a picture that holds a window and so much around it, and its first pixel."""
+    turned = abs(math.cos(crop.angle_rad)) + abs(math.sin(crop.angle_rad))
+    reach = crop.side_px / 2 * turned + margin_px
+    size = np.array([picture.shape[1], picture.shape[0]])
+    middle = np.asarray(crop.centre_px)
+    low = np.floor(middle - reach).clip(0, size - 1).astype(int)
+    high = np.ceil(middle + reach + 1).clip(low + 1, size).astype(int)
+    return picture[low[1] : high[1], low[0] : high[0]], (int(low[0]), int(low[1]))
 
 
 def uncrop_picture(

@@ -45,7 +45,7 @@ def gaps_of(
         image, marker = pictures_to_tensor(batch["image"]), batch["marker"].float()
         looks = [find_pose(network, image, marker)]
         if network.second is not None:
-            looks.append(network.second.look_after(looks[0], image, marker))
+            looks.append(network.second.look_after(looks[0].pose, image, marker))
         places, known = batch["places"], batch["weight_2d"] > 0
         deep = known & (batch["weight_3d"] > 0)[:, None]
         deep[:, HIPS:] = False

@@ -278,7 +278,8 @@ class Stage1Task:
         pose = torch.zeros(len(marked), NUM_LANDMARKS, POSE_VALUES)
         if marked.any():
             around = pictures_to_tensor(batch["around"][marked])
-            pose[marked] = look_around(self.poser, around, batch["around_marker"][marked])
+            marks = batch["around_marker"][marked]
+            pose[marked] = look_around(self.poser, around, marks, second=False)
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

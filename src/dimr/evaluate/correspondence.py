@@ -41,7 +41,7 @@ class CorrespondenceScore(NamedTuple):
     gps: float
     """Mean geodesic point similarity of the visible pixels."""
     wrong_side: float
-    """Of the visible pixels: torso or limb labelled with the opposite side."""
+    """Of the visible pixels: torso or limb labelled with the opposite side. NaN if not found."""
     wrong_torso: float
     """Of the visible torso pixels that are called torso: front for back or back for front. NaN
     without any."""
@@ -98,7 +98,7 @@ def score_crop(
     iuv = target_iuv(sample, stage1)
     if iuv is None:
         return CorrespondenceScore(
-            False, yaw_deg, face_visible, 0.0, 0.0, 0.0, 0.0, np.nan, np.nan
+            False, yaw_deg, face_visible, 0.0, 0.0, 0.0, np.nan, np.nan, np.nan
         )
     labelled = iuv.mask[target.mask]
     uv = iuv.uv[target.mask][labelled]

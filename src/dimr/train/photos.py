@@ -3,10 +3,9 @@
 Photographs have no three-dimensional truth: only the projected joints of arms and legs learn from
 them, with an L1 loss that forgives labels which are off, while synthetic samples of the same batch
 keep the bodies bodies. Each photograph is seen twice, as it is and behind pasted things. Who is
-meant is marked as the first pass would mark it: by the outline that the original BlazePose network
-sees there; where it sees nobody or somebody else, by thick limbs along the labels, or their box.
-Labels with left and right swapped are recognised by what the original BlazePose network
-says, which hardly ever mistakes sides (docs/stage1.md).
+meant is marked as stage 1 marks them (`find_people`); where it sees nobody or somebody else, by
+thick limbs along the labels, or their box. Labels with left and right swapped are recognised by
+stage 1's landmarks, which hardly ever mistake sides (docs/stage1.md).
 
 The photographs that `dimr eval REALVAL` measures on never take part.
 """

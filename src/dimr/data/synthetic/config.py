@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyntheticConfig:
-    """Probabilities and ranges; the defaults are what the shipped weights learnt from."""
+    """Probabilities and ranges; weights that ship also learnt from `dimr.train.run.POSES`."""
 
     bank_poses: float = 0.6
     """Share of poses from motion capture (where a bank is there); the others are procedural."""

@@ -75,7 +75,7 @@ class CropFeatures(NamedTuple):
     pose: Float[Tensor, "B 39 10"] | None
     """Landmarks of the marked people; None where nobody can be asked."""
     maps: list[Tensor]
-    """What stage 2 sees, fine to coarse."""
+    """What stage 2 sees, if it looks, fine to coarse."""
     hint: Float[Tensor, "B 39 10"] | None = None
     """Landmarks without the second opinion: what the correspondence network learnt to hear."""
 

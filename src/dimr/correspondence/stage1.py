@@ -141,9 +141,9 @@ class Stage1:
         picture: UInt8[np.ndarray, "H W 3"],
         detection: Detection,
         crop: Crop,
-        second: bool = True,
+        for_stage2: bool = True,
     ) -> CropFeatures:
-        """What is seen of somebody: the pass that both stages share; `second` as `features`."""
+        """What is seen of somebody: the pass that both stages share; arguments of `features`."""
         around = surroundings(crop)
         view, wider = (
             (picture_to_tensor(crop_picture(picture, each)), self.marker(detection, each))
@@ -153,14 +153,14 @@ class Stage1:
         if detection.body_px is not None:
             norm = crop_to_norm(full_to_crop(crop, detection.body_px), crop.size)
             body = torch.from_numpy(norm)[None].float()
-        return self.features(view, wider, body, second)
+        return self.features(view, wider, body, for_stage2)
 
     def features(
         self,
         crop: tuple[Tensor, Tensor],
         around: tuple[Tensor, Tensor] | None = None,
         body: Float[Tensor, "B 2 2"] | None = None,
-        second: bool = True,
+        for_stage2: bool = True,
     ) -> CropFeatures:
         """What is seen on crops.
 
@@ -168,21 +168,21 @@ class Stage1:
             crop: pictures (B, 3, S, S) and marks (B, 2, h, w).
             around: the same of their `surroundings`; None where nobody knows them.
             body: where the people were seen, as `look_at_pose`; None where they were not.
-            second: whether the landmark network's second opinion is asked.
+            for_stage2: whether that looks, too; it hears a second opinion, has its own encoder.
         """
         image, marker = (each.to(self.device) for each in crop)
         around = around or (widen(image), widen(marker))
         pose = hint = None
         if self.poser is not None:
             wide = tuple(each.to(self.device) for each in around)
-            pose = own = own_pose(self.poser, *wide)
-            if second:
+            pose = first = own_pose(self.poser, *wide)
+            if for_stage2:
                 body = None if body is None else body.to(self.device) / AROUND
-                pose = ask_second(self.poser, own, *wide, body)
-            pose, hint = narrow_pose(pose), narrow_pose(own)
+                pose = ask_second(self.poser, first, *wide, body)
+            pose, hint = narrow_pose(pose), narrow_pose(first)
         pyramid = self.network.encoder.features(image)
-        shared = self.encoder is self.network.encoder
-        maps = pyramid.maps if shared else self.encoder(image)
+        own = for_stage2 and self.encoder is not self.network.encoder
+        maps = self.encoder(image) if own else pyramid.maps
         return CropFeatures(pyramid, marker, pose, maps, hint)
 
     def laid(self, lay: Lay) -> "Stage1":
@@ -299,10 +299,10 @@ class Stage1:
         """What the second pass makes of a mark and leaves of it, in pixels of the picture."""
         detection = mask_to_detection(1.0, mask)._replace(others=others)
         crop = self.refine_crop(detection)
-        features = self.see(picture, detection, crop, second=False)
+        features = self.see(picture, detection, crop, for_stage2=False)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
-        person = uncrop_picture(person, crop, (picture.shape[1], picture.shape[0]))
-        return (1 - MARK_TRUST) * person + MARK_TRUST * mask > 0.5
+        size = picture.shape[1], picture.shape[0]
+        return (1 - MARK_TRUST) * uncrop_picture(person, crop, size) + MARK_TRUST * mask > 0.5
 
     def _candidates(
         self, picture: UInt8[np.ndarray, "H W 3"], window: Crop

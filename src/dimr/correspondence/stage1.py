@@ -174,11 +174,11 @@ class Stage1:
         around = around or (widen(image), widen(marker))
         pose = hint = None
         if self.poser is not None:
-            wide = tuple(each.to(self.device) for each in around)
-            pose = first = own_pose(self.poser, *wide)
+            image_around, marker_around = (each.to(self.device) for each in around)
+            pose = first = own_pose(self.poser, image_around, marker_around)
             if for_stage2:
                 body = None if body is None else body.to(self.device) / AROUND
-                pose = ask_second(self.poser, first, *wide, body)
+                pose = ask_second(self.poser, first, image_around, marker_around, body)
             pose, hint = narrow_pose(pose), narrow_pose(first)
         pyramid = self.network.encoder.features(image)
         own = for_stage2 and self.encoder is not self.network.encoder

@@ -4,18 +4,16 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from tiny import TinyEncoder
+from tiny import TinyEncoder, save_whole_model
 
 from data.real import writers
 from dimr.correspondence.iuv_window import iuv_to_window, windows_bytes
 from dimr.data.real.layout import open_dataset
 from dimr.image.crop import full_to_crop, norm_to_crop
-from dimr.network.dimr import Dimr, HeadSize
+from dimr.network.dimr import Dimr
 from dimr.train.benchmark import load_real_model
 from dimr.train.run import Run, surface_of
-from dimr.train.weights import new_stage2, save_model
 from dimr.types import Iuv
 
 
@@ -33,13 +31,7 @@ def root(tmp_path_factory, people, open_body, open_atlas):
 def whole_model(root, tmp_path, monkeypatch):
     """A model as the recipe `paper` leaves it, with a tiny encoder."""
     monkeypatch.setattr("dimr.train.weights.build_encoder", lambda *_, **__: TinyEncoder())
-    body, atlas = surface_of(Run(folder=tmp_path, data=root))
-    size = HeadSize(atlas=16, features=8, blocks=((8, 2),), norm_groups=4, hidden=16)
-    torch.manual_seed(0)
-    model = new_stage2("dimr", TinyEncoder(), body, atlas, size)
-    about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
-    save_model(tmp_path / "weights", model, size, body, atlas, about)
-    return tmp_path / "weights"
+    return save_whole_model(tmp_path / "weights", *surface_of(Run(folder=tmp_path, data=root)))
 
 
 def test_table_of_a_whole_model(run, root, whole_model, tmp_path):

@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from tiny import TinyEncoder
+from tiny import TinyEncoder, save_whole_model
 
 from data.real import writers
 from dimr.body.keypoints import JOINT_NAMES
@@ -38,12 +37,7 @@ def whole_model(root, tmp_path, monkeypatch):
     """A model as the recipe `paper` leaves it, with a tiny encoder."""
     monkeypatch.setattr("dimr.train.weights.build_encoder", lambda *_, **__: TinyEncoder())
     body = Bodies.load(root).neutral
-    atlas = load_surface_map(root, body)
-    torch.manual_seed(0)
-    model = new_stage2("dimr", TinyEncoder(), body, atlas, SIZE)
-    about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
-    save_model(tmp_path / "weights", model, SIZE, body, atlas, about)
-    return tmp_path / "weights"
+    return save_whole_model(tmp_path / "weights", body, load_surface_map(root, body))
 
 
 def test_a_photograph_with_the_users_body(run, root, whole_model, tmp_path):

@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 import torch
 
+from dimr.network.dimr import HeadSize
+from dimr.train.weights import new_stage2, save_model
+
 STANDING_PX = np.array(
     [
         [80, 170], [82, 135], [85, 100], [105, 100], [108, 135], [110, 170],
@@ -27,6 +30,18 @@ class TinyEncoder(torch.nn.Module):
 
     def forward(self, image):
         return [self.conv(image)]
+
+
+def save_whole_model(folder, body, atlas):
+    """A model as the recipe `paper` leaves it, but for its encoder and its size."""
+    size = HeadSize(
+        atlas=16, features=8, blocks=((8, 2),), norm_groups=4, hidden=16, landmarks=False
+    )
+    torch.manual_seed(0)
+    model = new_stage2("dimr", TinyEncoder(), body, atlas, size)
+    about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
+    save_model(folder, model, size, body, atlas, about)
+    return folder
 
 
 def write_lspet(folder, ids, unknown):

@@ -36,7 +36,7 @@ def saved(tmp_path, content):
 
 def test_missing_timm_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ImportError, match=r'pip install "dimr\[paper\]"'):
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[paper\]"'):
         HrnetEncoder()
 
 

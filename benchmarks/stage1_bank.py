@@ -87,7 +87,7 @@ class Drawer:
         with torch.autocast("cpu", torch.bfloat16):
             around = pictures_to_tensor(batch["around"][marked])
             marks = batch["around_marker"][marked]
-            pose[marked] = look_around(self.poser, around, marks, second=False)
+            pose[marked], _ = look_around(self.poser, around, marks, second=False)
         return pose
 
     def _texels(self, fields: dict[str, np.ndarray]) -> np.ndarray:

@@ -256,8 +256,7 @@ def test_the_second_pass_hears_landmarks_as_in_its_training():
     with torch.inference_mode():
         features = stage1.features(crop)
         wide = widen(crop[0]), widen(crop[1])
-        alone = look_around(stage1.poser, *wide, second=False)
-        weighed = look_around(stage1.poser, *wide)
+        alone, weighed = look_around(stage1.poser, *wide)
         again = stage1.features(crop, for_stage2=False)
     stage1.decode(features)
     (heard,) = stage1.network.heard

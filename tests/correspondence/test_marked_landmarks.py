@@ -27,6 +27,7 @@ from dimr.correspondence.landmarks import (
     look_at_pose,
     look_unmarked,
     narrow_pose,
+    own_pose,
     surroundings,
     weigh,
     widen,
@@ -385,9 +386,9 @@ class TestSecondOpinion:
         alone, _, network, second = self.asked(0.1, 0.1)
         second.looked_at.clear()
         image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-        assert torch.equal(
-            look_at_pose(network, image, torch.zeros(2, 2, 32, 32), second=False), alone
-        )
+        assert torch.equal(own_pose(network, image, torch.zeros(2, 2, 32, 32)), alone)
+        around = look_around(network, image, torch.zeros(2, 2, 32, 32), second=False)
+        assert all(torch.equal(each, narrow_pose(alone)) for each in around)
         assert not second.looked_at
 
     @torch.no_grad()

@@ -199,9 +199,9 @@ def test_unknown_weights_are_refused(body, atlas):
 def test_a_head_from_before_hears_its_surface_and_says_the_same_at_first(body, atlas):
     size = HeadSize(hidden=32, surface=False)
     old = new_stage2("dimr", BlazePoseEncoder(), body, atlas, size).eval()
-    grown, larger = hear_surface(old, size, "dimr", body, atlas)
+    grown, larger = hear_surface(old, size, body, atlas)
     assert larger == replace(size, surface=True) and grown.regress.surface_gap is not None
-    assert hear_surface(grown, larger, "dimr", body, atlas)[0] is grown
+    assert hear_surface(grown, larger, body, atlas)[0] is grown
     mask, uv = torch.rand(2, 96, 96) > 0.7, torch.rand(2, 96, 96, 2)
     with torch.no_grad():
         before, after = (each.eval().regress_from(None, mask, uv) for each in (old, grown))

@@ -60,8 +60,8 @@ def test_a_photograph_with_the_users_body(run, root, whole_model, tmp_path):
     assert share["L_ankle"] == share["R_foot"] == 0
 
 
-def test_stage_2_sees_crops_of_its_own_size(root, whole_model, monkeypatch):
-    model = load(whole_model, root)
+def sizes_seen(model, monkeypatch):
+    """Shapes of the pictures and masks that stage 2 will be shown."""
     sizes = []
     regress = model.stage2.regress_from
 
@@ -70,21 +70,19 @@ def test_stage_2_sees_crops_of_its_own_size(root, whole_model, monkeypatch):
         return regress(maps, mask, uv, image, pose)
 
     monkeypatch.setattr(model.stage2, "regress_from", regress_from)
+    return sizes
+
+
+def test_stage_2_sees_crops_of_its_own_size(root, whole_model, monkeypatch):
+    model = load(whole_model, root)
+    sizes = sizes_seen(model, monkeypatch)
     assert len(model.predict(data.astronaut(), refine=False, min_score=0.35).people) == 1
     assert sizes == [((1, 3, 64, 64), (1, 96, 96))]
 
 
 def test_given_iuvs_are_as_fine_as_in_training(root, whole_model, monkeypatch):
     model = load(whole_model, root)
-    sizes = []
-    monkeypatch.setattr(
-        model.stage2,
-        "regress_from",
-        lambda maps, mask, uv, image, pose=None, was=model.stage2.regress_from: (
-            sizes.append((tuple(image.shape), tuple(mask.shape)))
-            or was(maps, mask, uv, image, pose)
-        ),
-    )
+    sizes = sizes_seen(model, monkeypatch)
     mask = np.zeros((300, 200), bool)
     mask[50:250, 60:140] = True
     given = Iuv(mask, np.float32(0.4) * np.stack([mask, mask], axis=-1).astype(np.float32))

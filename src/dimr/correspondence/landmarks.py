@@ -193,7 +193,6 @@ def look_at_pose(
     image: Float[Tensor, "B 3 S S"],
     marker: Float[Tensor, "B 2 h w"],
     body: Float[Tensor, "B 2 2"] | None = None,
-    second: bool = True,
 ) -> Float[Tensor, "B 39 10"]:
     """Landmarks of the marked person of each crop.
 
@@ -203,14 +202,12 @@ def look_at_pose(
         marker: who is meant and who is not, at any resolution.
         body: where somebody else saw them: `HIPS` and `CIRCLE`, crop-normalised. There the second
             opinion looks, too.
-        second: whether that is asked, if there is one.
 
     Returns:
         x, y, z in crop-normalised coordinates, the probabilities of being seen and of being
         inside, and x, y, z in metres; how far off x, y and the metres are, to be expected.
     """
-    own = own_pose(network, image, marker)
-    return ask_second(network, own, image, marker, body) if second else own
+    return ask_second(network, own_pose(network, image, marker), image, marker, body)
 
 
 def own_pose(
@@ -281,10 +278,15 @@ def look_around(
     marker: Float[Tensor, "B 2 h w"],
     body: Float[Tensor, "B 2 2"] | None = None,
     second: bool = True,
-) -> Float[Tensor, "B 39 10"]:
-    """`look_at_pose` for surroundings, in coordinates of the crops in their middle."""
-    body = None if body is None else body / AROUND
-    return narrow_pose(look_at_pose(network, image, marker, body, second))
+) -> tuple[Float[Tensor, "B 39 10"], Float[Tensor, "B 39 10"]]:
+    """`own_pose` of surroundings and, if `second`, `look_at_pose`, else the former again; both in
+    coordinates of the crops in their middle.
+    """
+    own = pose = own_pose(network, image, marker)
+    if second:
+        body = None if body is None else body / AROUND
+        pose = ask_second(network, own, image, marker, body)
+    return narrow_pose(own), narrow_pose(pose)
 
 
 def narrow_pose(pose: Float[Tensor, "B 39 10"]) -> Float[Tensor, "B 39 10"]:

@@ -70,7 +70,7 @@ def hidden_piece(
 ) -> Bool[np.ndarray, "H W"] | None:
     """`unexplained_piece` next to known people, large enough to be somebody."""
     largest = max((float(person.mask.sum()) for person in known), default=0.0)
-    reach = max(1, round(NEAR_SHARE * max(everyone.shape)))
+    reach = _rim_px(everyone.shape)
     return unexplained_piece(everyone, claimed, max(1.0, LEAST_SHARE * largest), reach)
 
 
@@ -101,8 +101,15 @@ def unexplained_piece(
 
 def is_apart(person: Detection, people: list[Detection]) -> bool:
     """Whether nobody else's pixels begin within the rim around somebody."""
-    near = _grow(person.mask, max(1, round(NEAR_SHARE * max(person.mask.shape))))
-    return not any((near & each.mask).any() for each in people if each is not person)
+    others = [each.mask for each in people if each is not person]
+    if not others:
+        return True
+    near = _grow(person.mask, _rim_px(person.mask.shape))
+    return not any((near & mask).any() for mask in others)
+
+
+def _rim_px(size: tuple[int, ...]) -> int:
+    return max(1, round(NEAR_SHARE * max(size)))
 
 
 def _grow(mask: Bool[np.ndarray, "H W"], pixels: int) -> Bool[np.ndarray, "H W"]:

@@ -23,15 +23,7 @@ from dimr.correspondence.confirm import (
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
-from dimr.correspondence.landmarks import (
-    AROUND,
-    LandmarkNet,
-    ask_second,
-    narrow_pose,
-    own_pose,
-    surroundings,
-    widen,
-)
+from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
     CorrespondenceMaps,
@@ -174,12 +166,9 @@ class Stage1:
         around = around or (widen(image), widen(marker))
         pose = hint = None
         if self.poser is not None:
+            body = None if body is None else body.to(self.device)
             image_around, marker_around = (each.to(self.device) for each in around)
-            pose = first = own_pose(self.poser, image_around, marker_around)
-            if for_stage2:
-                body = None if body is None else body.to(self.device) / AROUND
-                pose = ask_second(self.poser, first, image_around, marker_around, body)
-            pose, hint = narrow_pose(pose), narrow_pose(first)
+            hint, pose = look_around(self.poser, image_around, marker_around, body, for_stage2)
         pyramid = self.network.encoder.features(image)
         own = for_stage2 and self.encoder is not self.network.encoder
         maps = self.encoder(image) if own else pyramid.maps
@@ -265,11 +254,11 @@ class Stage1:
         """
         if not found:
             return found
-        claimed, divided = np.zeros_like(everyone), []
-        for whole, person in zip(found, mark_others(found), strict=True):
-            if is_apart(whole, found):
-                divided.append(whole)
-                claimed |= whole.mask
+        claimed, divided, found = np.zeros_like(everyone), [], mark_others(found)
+        for person in found:
+            if is_apart(person, found):
+                divided.append(person)
+                claimed |= person.mask
                 continue
             left = person.mask & ~claimed
             if left.sum() < SAME_PERSON * person.mask.sum():

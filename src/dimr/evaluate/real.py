@@ -28,7 +28,7 @@ from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
 from dimr.evaluate.protocols import METRICS_3D, body_errors
 from dimr.evaluate.protocols import Protocol as Benchmark
-from dimr.evaluate.synthetic import MIN_BOX_IOU, detection_at, mask_iou
+from dimr.evaluate.synthetic import MIN_BOX_IOU, detection_at, mask_iou, regress_crop
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
     box_iou,
@@ -318,7 +318,11 @@ def recover_with(stage2: nn.Module, iuv_of: IuvOf, crop_size: int) -> Recover:
         crop = record.window(crop_size)
         picture: UInt8[np.ndarray, "S S 3"] = crop_picture(record.load_picture(), crop)
         iuv = _shown(iuv_of(record, crop, crop_size // CORRESPONDENCE_STRIDE))
-        regression = stage2(picture_to_tensor(picture).to(device), *_tensors(iuv, device))
+        regression = stage2(
+            picture_to_tensor(picture).to(device),
+            torch.from_numpy(iuv.mask)[None].to(device),
+            torch.from_numpy(iuv.uv)[None].to(device),
+        )
         return _recovered(regression, crop)
 
     return recover
@@ -348,10 +352,7 @@ def recover_in_two_stages(stage1: Stage1, stage2: Dimr, iuv_of: IuvOf | None = N
             if not mask.any():
                 raise ValueError("the IUV shows nobody inside of the picture")
             features = stage1.see(picture, mask_to_detection(1.0, mask), crop)
-        image = picture_to_tensor(crop_picture(picture, crop)).to(stage1.device)
-        regression = stage2.regress_from(
-            features.maps, *_tensors(iuv, stage1.device), image, features.pose
-        )
+        regression = regress_crop(stage2, features, crop_picture(picture, crop), iuv)
         return _recovered(regression, crop)
 
     return recover
@@ -363,11 +364,6 @@ def _shown(iuv: Iuv | None) -> Iuv:
     if not iuv.mask.any():
         raise ValueError("the IUV shows nobody")
     return iuv
-
-
-def _tensors(iuv: Iuv, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask and uv as a batch of one."""
-    return torch.from_numpy(iuv.mask)[None].to(device), torch.from_numpy(iuv.uv)[None].to(device)
 
 
 def _recovered(regression: Regression, crop: Crop) -> Recovered:

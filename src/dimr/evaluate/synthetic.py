@@ -134,15 +134,23 @@ def view_of(sample: CropSample, stage1: Stage1, kind: str) -> View:
     return View(person, crop, picture, lens, features, iuv, true_iuv)
 
 
-@torch.inference_mode()
 def regress_view(view: View, stage2: Dimr) -> Regression:
     """Stage 2's answer."""
+    return regress_crop(stage2, view.features, view.picture, view.iuv)
+
+
+@torch.inference_mode()
+def regress_crop(
+    stage2: Dimr, features: CropFeatures, picture: UInt8[np.ndarray, "S S 3"], iuv: Iuv
+) -> Regression:
+    """Stage 2's answer about a crop that stage 1 has seen."""
+    device = features.marker.device
     return stage2.regress_from(
-        view.features.maps,
-        torch.from_numpy(view.iuv.mask)[None],
-        torch.from_numpy(view.iuv.uv)[None],
-        picture_to_tensor(view.picture),
-        view.features.pose,
+        features.maps,
+        torch.from_numpy(iuv.mask)[None].to(device),
+        torch.from_numpy(iuv.uv)[None].to(device),
+        picture_to_tensor(picture).to(device),
+        features.pose,
     )
 
 

@@ -147,7 +147,7 @@ def train_stage2_geometry(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, 
         model = new_stage2("dimr", encoder, body, atlas, size)
     else:
         model, size, before = load_stage2(run.geometry, encoder, body, atlas, variant="dimr")
-        model, size = hear_surface(model, size, "dimr", body, atlas)
+        model, size = hear_surface(model, size, body, atlas)
         model.fuse.silence()  # what it knows of pictures belongs to another encoder
         about["goes_on_from"] = history(before)
     errors = None
@@ -198,7 +198,7 @@ def _train_stage2(recipe: str, run: Run, body: BodyModel, atlas: Atlas) -> dict[
     stage1 = load_stage1(run.stage1, body, atlas)
     encoder = stage1.encoder
     model, size, before = load_stage2(run.geometry, encoder, body, atlas, variant="dimr")
-    model, size = hear_surface(model, size, "dimr", body, atlas)
+    model, size = hear_surface(model, size, body, atlas)
     encoder_hash = state_hash(encoder.state_dict())
     if before["recipe"] != "stage2_geometry" and before["encoder_hash"] != encoder_hash:
         raise ValueError(f"--geometry: {run.geometry} knows the pictures of another stage 1")

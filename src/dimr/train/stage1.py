@@ -279,7 +279,7 @@ class Stage1Task:
         if marked.any():
             around = pictures_to_tensor(batch["around"][marked])
             marks = batch["around_marker"][marked]
-            pose[marked] = look_around(self.poser, around, marks, second=False)
+            pose[marked], _ = look_around(self.poser, around, marks, second=False)
         return pose
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

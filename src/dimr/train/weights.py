@@ -246,10 +246,10 @@ def open_stage1_on(body: BodyModel, atlas: Atlas) -> Stage1:
     """
     open_body, open_atlas = BodyModel.load(None), load_atlas(None)
     folder = weights_folder("open")
-    if atlas.content_hash == open_atlas.content_hash:
-        return load_stage1(folder, open_body, open_atlas)
-    bridge = fit_bridge(body, open_body).reversed
-    return load_stage1(folder, open_body, open_atlas, bridge.to_uv(open_atlas.faces, atlas))
+    to_uv = None
+    if atlas.content_hash != open_atlas.content_hash:
+        to_uv = fit_bridge(body, open_body).reversed.to_uv(open_atlas.faces, atlas)
+    return load_stage1(folder, open_body, open_atlas, to_uv)
 
 
 def load_stage2(
@@ -274,13 +274,13 @@ def load_stage2(
 
 
 def hear_surface(
-    model: Dimr, size: HeadSize, variant: str, body: BodyModel, atlas: Atlas
+    model: Dimr, size: HeadSize, body: BodyModel, atlas: Atlas
 ) -> tuple[Dimr, HeadSize]:
     """A head as it is, if need be with the feedback of its surface, which says nothing yet."""
     if size.surface:
         return model, size
     size = replace(size, surface=True)
-    grown = new_stage2(variant, model.encoder, body, atlas, size)
+    grown = new_stage2("dimr", model.encoder, body, atlas, size)
     grown.load_state_dict({**grown.state_dict(), **model.state_dict()})
     return grown, size
 

@@ -19,6 +19,7 @@ from dimr.correspondence.decode import SurfaceTable, nearest_texels, surface_tab
 from dimr.correspondence.landmarks import POSE_VALUES, LandmarkNet, look_around
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import pictures_to_tensor
+from dimr.train.precision import mixed_precision
 from dimr.train.run import Run, posed_people, surface_of, synthetic_people
 from dimr.train.stage1 import Stage1Samples
 from dimr.train.weights import load_landmarks, weights_folder
@@ -84,7 +85,7 @@ class Drawer:
         """As `Stage1Task` hears them: zeros where nobody is marked."""
         marked = batch["is_scene"] == 0
         pose = torch.zeros(len(marked), NUM_LANDMARKS, POSE_VALUES)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             around = pictures_to_tensor(batch["around"][marked])
             marks = batch["around_marker"][marked]
             pose[marked], _ = look_around(self.poser, around, marks, second=False)

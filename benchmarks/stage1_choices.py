@@ -46,6 +46,7 @@ from dimr.surface.iuv import iuv_to_picture
 from dimr.surface.parts import compare_sides
 from dimr.train.checkpoint import load_weights, save_weights
 from dimr.train.loop import LoopSettings, learning_rate_factor
+from dimr.train.precision import mixed_precision
 from dimr.train.run import Run, surface_of
 from dimr.train.schedules import SCHEDULES
 from dimr.train.stage1 import NEAR_M, Stage1Weights, at, centre_loss
@@ -197,7 +198,7 @@ class Trial:
             image = functional.interpolate(image, (size, size), mode="bilinear")
         image = image.contiguous(memory_format=torch.channels_last)
         pose = batch["pose"] if self.choice.hint else None
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             maps = net(image, marks(batch, self.choice.mark), pose)
         if size == batch["image"].shape[1]:
             return maps

@@ -22,6 +22,7 @@ from dimr.image.crop import pictures_to_tensor
 from dimr.train.landmark_samples import DrawnPeople, LabelledPeople
 from dimr.train.loop import StepLoss
 from dimr.train.photos import LANDMARKS
+from dimr.train.precision import mixed_precision
 
 ON_MASK_REACH = 2
 """A landmark is seen within so many pixels of the visible ones, of the mask's grid."""
@@ -43,7 +44,6 @@ class LandmarkTask:
         photos: photographs to validate on, too.
         pretrained_rate: learning rate of what the original network knows, as a share of that of
             the mark's layer: much more costs it its knowledge of photographs within minutes.
-        bf16: learn in mixed precision.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class LandmarkTask:
         num_validation: int = 256,
         photos: LabelledPeople | None = None,
         pretrained_rate: float = 0.08,
-        bf16: bool = True,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -65,7 +64,6 @@ class LandmarkTask:
         if photos is not None:
             self.validation.append(("photo_", photos))
         self.pretrained_rate = pretrained_rate
-        self.bf16 = bf16
         for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1], network.spread):
             frozen.requires_grad_(False)
 
@@ -90,7 +88,7 @@ class LandmarkTask:
         windows = [first_window(batch), rough_window(batch)]
         middle, axes, right = (torch.cat(each) for each in zip(*windows, strict=True))
         twice = {name: torch.cat([value, value]) for name, value in batch.items()}
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
+        with mixed_precision(image.device.type):
             pose, upright, _, _ = look(
                 self.model, torch.cat([image, image]), twice["marker"].float(), middle, axes
             )

@@ -29,6 +29,7 @@ from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
 from dimr.surface.parts import compare_sides
 from dimr.train.loop import StepLoss
 from dimr.train.marked import MarkedPeople
+from dimr.train.precision import mixed_precision
 from dimr.train.surroundings import RoughCrop
 
 CENTRE_STRIDE = 4
@@ -234,7 +235,6 @@ class Stage1Task:
         encoder_rate: float = 0.1,
         num_validation: int = 256,
         weights: Stage1Weights | None = None,
-        bf16: bool = True,
         poser: LandmarkNet | None = None,
     ) -> None:
         self.model = network
@@ -243,7 +243,6 @@ class Stage1Task:
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
         self.encoder_rate = encoder_rate
         self.weights = weights or Stage1Weights()
-        self.bf16 = bf16
         self.poser = (poser or LandmarkNet.pretrained()).eval().requires_grad_(False)
         self.poser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         # Stem and first stages see edges and textures: they need no tuning, and their backward
@@ -268,7 +267,7 @@ class Stage1Task:
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:
         image = pictures_to_tensor(batch["image"])
         image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
+        with mixed_precision(image.device.type):
             with torch.no_grad():
                 pose = self._poses(batch, batch["is_scene"] == 0)
             return model(image, batch["marker"], pose)

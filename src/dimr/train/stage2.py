@@ -29,6 +29,7 @@ from dimr.train.loop import StepLoss
 from dimr.train.losses import LossWeights, Target, parallel_inpainting_loss, stage2_losses
 from dimr.train.marked import MarkedPeople
 from dimr.train.markers import rough_markers
+from dimr.train.precision import mixed_precision
 from dimr.train.surroundings import RoughCrop
 from dimr.types import Regression
 
@@ -175,7 +176,7 @@ def see(stage1: Stage1, batch: dict[str, Tensor], prefix: str = "") -> dict[str,
         (pictures_to_tensor(batch[prefix + picture]), batch[prefix + marker])
         for picture, marker in (("image", "marker"), ("around", "around_marker"))
     )
-    with torch.no_grad(), torch.autocast(stage1.device.type, torch.bfloat16):
+    with torch.no_grad(), mixed_precision(stage1.device.type):
         features = stage1.features(crop, around)
         mask, uv = read_iuvs(stage1, features)
     seen = see_features(features) | {"said_mask": mask, "said_uv": uv}

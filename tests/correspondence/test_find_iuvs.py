@@ -115,7 +115,7 @@ class Crowd(Stage1):
 
     def __init__(self, scores) -> None:
         self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
-        self.poser = self.spotter = self.larger = None
+        self.poser = self.spotter = self.larger = self.outliner = None
         self.scores = scores
 
     def _candidates(self, picture, window):

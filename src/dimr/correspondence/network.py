@@ -122,12 +122,17 @@ class MergeBlock(nn.Module):
     """
 
     def __init__(
-        self, lateral_channels: int, in_channels: int, width: int, deep: tuple[int, int]
+        self,
+        lateral_channels: int,
+        in_channels: int,
+        width: int,
+        deep: tuple[int, int],
+        marks: int,
     ) -> None:
-        """`deep`: how many `Residual`s follow, and their hidden width."""
+        """`deep`: how many `Residual`s follow, and their hidden width; `marks`: how many."""
         super().__init__()
         self.lateral = nn.Sequential(nn.Conv2d(lateral_channels, width, 1), Norm(width))
-        self.marker = nn.Conv2d(MARKER_CHANNELS, width, 3, padding=1)
+        self.marker = nn.Conv2d(marks, width, 3, padding=1)
         self.top = nn.Conv2d(in_channels, width, 1)
         self.conv = nn.Sequential(
             nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), Norm(width), nn.ReLU()
@@ -156,12 +161,13 @@ class Context(nn.Module):
         channels: of the map.
         width: of the tokens.
         layers: of attention.
+        marks: how many.
     """
 
-    def __init__(self, channels: int, width: int, layers: int) -> None:
+    def __init__(self, channels: int, width: int, layers: int, marks: int) -> None:
         super().__init__()
         self.norm_coarse = nn.GroupNorm(NORM_GROUPS, channels)
-        self.enter = nn.Conv2d(channels + MARKER_CHANNELS, width, 1)
+        self.enter = nn.Conv2d(channels + marks, width, 1)
         self.place = nn.Conv2d(width, width, 3, padding=1, groups=width)
         layer = nn.TransformerEncoderLayer(
             width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
@@ -195,6 +201,7 @@ class CorrespondenceNet(nn.Module):
         widths: channels of the decoder from stride 2 to the coarsest level.
         attention: width and number of the attention layers of `ATTENTION_LEVEL`.
         deep: of each level, how many `Residual`s, and their hidden width.
+        marks: how many say who is meant.
     """
 
     head_unit: Tensor
@@ -209,6 +216,7 @@ class CorrespondenceNet(nn.Module):
         widths: tuple[int, ...] = (32, 64, 64, 64, 96),
         attention: tuple[int, int] = (192, 4),
         deep: tuple[tuple[int, int], ...] = ((0, 0), (1, 96), (2, 192), (0, 0), (0, 0)),
+        marks: int = MARKER_CHANNELS,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -216,9 +224,9 @@ class CorrespondenceNet(nn.Module):
         if len(widths) != len(laterals):
             raise ValueError(f"widths: got {len(widths)} values, want {len(laterals)}")
         tops = (*widths[1:], context[0])
-        self.context = Context(laterals[-1], *context)
+        self.context = Context(laterals[-1], *context, marks)
         self.hint = PoseHint(context[0], widths[HINT_LEVEL])
-        self.attend = Context(widths[ATTENTION_LEVEL], *attention)
+        self.attend = Context(widths[ATTENTION_LEVEL], *attention, marks)
         self.attend_hint = PoseHint(attention[0], attention[0])
         self.attended = nn.Conv2d(attention[0], widths[ATTENTION_LEVEL], 1)
         # Positions are said relative to the middle of their part and in a unit of their own.
@@ -229,7 +237,7 @@ class CorrespondenceNet(nn.Module):
         self.register_buffer("head_unit", torch.cat(unit), persistent=False)
         self.register_buffer("head_middle", torch.cat(middle), persistent=False)
         self.blocks = nn.ModuleList(
-            MergeBlock(*sizes) for sizes in zip(laterals, tops, widths, deep, strict=True)
+            MergeBlock(*sizes, marks) for sizes in zip(laterals, tops, widths, deep, strict=True)
         )
         start_at_zero(self.attended)
         self.heads = nn.Conv2d(widths[0] + widths[1], sum(HEADS), 1)
@@ -278,7 +286,7 @@ class CorrespondenceNet(nn.Module):
         )
 
     def climb(
-        self, features: Pyramid, marker: Float[Tensor, "B 2 h w"], pose: Tensor | None
+        self, features: Pyramid, marker: Float[Tensor, "B M h w"], pose: Tensor | None
     ) -> Float[Tensor, "B C c d"]:
         """From the coarsest map to stride 4; arguments are those of `decode`."""
         to_tokens = to_map = attend_hint = None
@@ -295,7 +303,7 @@ class CorrespondenceNet(nn.Module):
         return top
 
     def finest(
-        self, features: Pyramid, marker: Float[Tensor, "B 2 h w"], stride_4: Tensor
+        self, features: Pyramid, marker: Float[Tensor, "B M h w"], stride_4: Tensor
     ) -> Float[Tensor, "B C H W"]:
         """What heads at stride 2 read: the last step up, and stride 4 beside it."""
         coarser = functional.interpolate(stride_4, features[0].shape[-2:], mode="bilinear")

@@ -30,6 +30,7 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
     CropFeatures,
 )
+from dimr.correspondence.outlines import OutlineNet, Sighted, of_marks, tell_apart
 from dimr.correspondence.people import (
     group_pixels,
     hidden_piece,
@@ -93,6 +94,7 @@ class Stage1:
         poser: the network that hints at the pose of whoever is looked at again; None does not.
         encoder: what stage 2 sees pictures with; None: what the network does.
         spotter: the network that sees where people are, all at once; None sees nobody.
+        outliner: the network that tells people apart who touch; None leaves them as they are.
     """
 
     lay: Lay | None = None
@@ -109,6 +111,7 @@ class Stage1:
         poser: LandmarkNet | None = None,
         encoder: BlazePoseEncoder | None = None,
         spotter: MoveNet | None = None,
+        outliner: OutlineNet | None = None,
     ) -> None:
         self.network = network.eval()
         self.table = table
@@ -118,6 +121,7 @@ class Stage1:
         self.confirmer = None if confirmer is None else confirmer.eval()
         self.poser = None if poser is None else poser.eval()
         self.spotter = None if spotter is None else spotter.eval()
+        self.outliner = None if outliner is None else outliner.eval()
         second = None if self.poser is None else self.poser.second
         self.larger = None if second is None else second.network
         self.encoder = network.encoder if encoder is None else encoder.eval()
@@ -186,7 +190,7 @@ class Stage1:
 
     def to(self, device: torch.device) -> "Stage1":
         """Moves the networks."""
-        others = (self.confirmer, self.poser, self.encoder, self.spotter)
+        others = (self.confirmer, self.poser, self.encoder, self.spotter, self.outliner)
         for network in (self.network, *others):
             if network is not None:
                 network.to(device)
@@ -227,19 +231,31 @@ class Stage1:
         self, picture: UInt8[np.ndarray, "H W 3"], sightings: list[Sighting]
     ) -> list[Detection]:
         """Outlines of those who were sighted; who hides behind somebody is sought without them."""
-        assert self.confirmer is not None
+        outlined = [(each, self._sighted(picture, each)) for each in sightings]
+        seen = [Sighted(each, person) for each, person in outlined if person is not None]
+        if self.outliner is not None:
+            seen = tell_apart(self.outliner, picture, seen)
         found: list[Detection] = []
-        for sighting in sightings:
-            window = upright_window(*sighting.body_px)
-            if window is None:
-                continue
-            person = confirm(self.confirmer, picture, window, None, SIGHTED, self.larger)
-            if person is not None and not is_new(person, found):
+        for sighting, person in seen:
+            if not is_new(person, found):
                 known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
-                person = confirm(self.confirmer, picture, window, known, SIGHTED, self.larger)
+                person = self._sighted(picture, sighting, known)
             if person is not None and is_new(person, found):
                 found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
         return found
+
+    def _sighted(
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        sighting: Sighting,
+        known: Bool[np.ndarray, "H W"] | None = None,
+    ) -> Detection | None:
+        """Whoever stands where somebody was sighted and is none of those who are known."""
+        assert self.confirmer is not None
+        window = upright_window(*sighting.body_px)
+        if window is None:
+            return None
+        return confirm(self.confirmer, picture, window, known, SIGHTED, self.larger)
 
     def _divide(
         self,
@@ -303,14 +319,10 @@ class Stage1:
             torch.zeros(1, MARKER_CHANNELS, stride_2, stride_2, device=self.device),
         )
         person = maps.person[0].sigmoid().float().cpu().numpy()
-        found = group_pixels(
-            person,
-            maps.centre[0].sigmoid().cpu().numpy(),
-            maps.offset[0].cpu().numpy(),
-        )
+        centre, offset = maps.centre[0].sigmoid().cpu().numpy(), maps.offset[0].cpu().numpy()
         size = picture.shape[1], picture.shape[0]
         people = []
-        for score, mask in found:
+        for score, mask in group_pixels(person, centre, offset):
             full = uncrop_picture(mask.astype(np.float32), window, size) > 0.5
             if full.any():
                 people.append(mask_to_detection(score, full))
@@ -322,9 +334,8 @@ class Stage1:
 
     def marker(self, detection: Detection, crop: Crop) -> Float[Tensor, "1 2 h w"]:
         """The first pass's masks of the person and of the others as the second pass's mark."""
-        size = crop.size // CORRESPONDENCE_STRIDE
-        window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
-        mark = np.zeros((MARKER_CHANNELS, size, size), np.float32)
+        window = of_marks(crop)
+        mark = np.zeros((MARKER_CHANNELS, window.size, window.size), np.float32)
         mark[0] = crop_picture(detection.mask.astype(np.float32), window)
         if detection.others is not None:
             mark[1] = crop_picture(detection.others.astype(np.float32), window)

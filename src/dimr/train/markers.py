@@ -29,7 +29,7 @@ def rough_markers(
         mark = _box(target, rng)
     elif touching and rng.random() < CONFUSED:
         mine, theirs = _divide(target, others, rng)
-        mark, others = _roughen(mine.astype(np.float32), rng), theirs
+        mark, others = roughen(mine.astype(np.float32), rng), theirs
     else:
         mark = rough_marker(target, others, rng)
     if not others.any() or rng.random() < 0.25:
@@ -69,10 +69,10 @@ def rough_marker(
         pick = rng.integers(len(rows))
         radius = int(rng.uniform(0.02, 0.12) * side)
         cv2.circle(mark, (int(cols[pick]), int(rows[pick])), max(1, radius), 0.0, -1)
-    return _roughen(mark, rng)
+    return roughen(mark, rng)
 
 
-def _roughen(mark: Float[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
+def roughen(mark: Float[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
     """The same mask with coarse edges, moved and scaled a little."""
     side = mark.shape[0]
     coarse = int(side / rng.uniform(2, 8))

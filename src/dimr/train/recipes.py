@@ -3,6 +3,7 @@
     stage1            correspondence network, from the person-pretrained encoder or an earlier one
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage1_photos     the same with street photographs and their masks in the mix
+    outlines          who is which of people who touch, from stage 1's decoder or an earlier one
     landmarks         the landmark network, from the original one or an earlier one
     landmarks_photos  the same with labelled photographs in the mix
     landmarks_spread  how far off landmarks may be, anew
@@ -26,6 +27,7 @@ from torch.utils.data import Dataset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
+from dimr.correspondence.outlines import OutlineNet
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.encoder.blazepose import BlazePoseEncoder
@@ -40,6 +42,7 @@ from dimr.train.landmark_recipes import (
     train_landmarks_spread,
 )
 from dimr.train.loop import BEST, LAST, train
+from dimr.train.outlines import OutlineTask
 from dimr.train.paper import train_paper
 from dimr.train.photos import VIEWS, AllKnown, Alternating, see_photos
 from dimr.train.run import Run, data_of, posed_people, settings_of, synthetic_people
@@ -53,12 +56,14 @@ from dimr.train.weights import (
     hear_surface,
     keep_encoder,
     load_landmarks,
+    load_outlines,
     load_stage1,
     load_stage1_network,
     load_stage2,
     new_stage1_network,
     new_stage2,
     save_landmarks,
+    save_outlines,
     save_stage1,
     save_stage2,
 )
@@ -135,6 +140,26 @@ def _train_correspondence(
         keep_encoder(run.stage1, run.folder / "weights", body, atlas)
     if about_poser:  # it goes with the network that has learnt to hear it
         save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
+    return best
+
+
+def train_outlines(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
+    """The network that tells people apart who touch; stage 1's encoder stays."""
+    if run.stage1 is None:
+        raise ValueError("outlines needs the weights of stage1 (--stage1)")
+    stage1 = load_stage1_network(run.stage1, body, atlas)
+    network, before = load_outlines(run.stage1, stage1.encoder)
+    about: dict[str, Any] = {"data": data_of(run)}
+    if network is None:
+        network = OutlineNet.of_second_pass(stage1)
+    else:
+        about["goes_on_from"] = history(before)
+    people = posed_people(run, body, atlas)
+    task = OutlineTask(network, people, synthetic_people(run, "val", body, atlas), run.validation)
+    best = train(task, settings_of("outlines", run), run.folder, run.max_minutes, run.workers)
+    state, about_run = best_state(run.folder)
+    network.load_state_dict(state)
+    save_outlines(run.folder / "weights", network, {**about_run, "recipe": "outlines", **about})
     return best
 
 
@@ -265,6 +290,7 @@ RECIPES: dict[str, Callable[[Run, BodyModel, Atlas], dict[str, float]]] = {
     "stage1": train_stage1,
     "stage1_decoder": train_stage1_decoder,
     "stage1_photos": train_stage1_photos,
+    "outlines": train_outlines,
     "landmarks": train_landmarks,
     "landmarks_photos": train_landmarks_photos,
     "landmarks_spread": train_landmarks_spread,

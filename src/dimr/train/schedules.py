@@ -27,6 +27,14 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "ema_decay": 0.995,
         "validate_every": 300,
     },
+    "outlines": {
+        "steps": 3000,
+        "batch_size": 8,
+        "learning_rate": 3e-3,
+        "clip_norm": 5.0,
+        "ema_decay": 0.99,
+        "validate_every": 250,
+    },
     "landmarks": {
         "steps": 1700,
         "batch_size": 32,

@@ -1,4 +1,4 @@
-"""Networks <-> a folder of weights: stage1, landmarks, encoder and stage2 (.safetensors), cards.
+"""Networks <-> a folder of weights: stage1, landmarks, outlines, encoder, stage2, and their cards.
 
 A card holds what it takes to build the network again and what it belongs to; anything that does
 not fit the body, atlas or encoder in use is refused.
@@ -17,6 +17,7 @@ from dimr.body.model import BodyModel
 from dimr.correspondence.decode import surface_table
 from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion
 from dimr.correspondence.network import CorrespondenceNet
+from dimr.correspondence.outlines import OutlineNet
 from dimr.correspondence.stage1 import Stage1
 from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
@@ -33,6 +34,7 @@ SHIPPED = ("open", "research")
 """Sets of weights that ship: of synthetic people alone, and gone on with photographs."""
 STAGE1_FILE = "stage1.safetensors"
 LANDMARKS_FILE = "landmarks.safetensors"
+OUTLINES_FILE = "outlines.safetensors"
 STAGE2_FILE = "stage2.safetensors"
 ENCODER_FILE = "encoder.safetensors"
 """What stage 2 sees pictures with, where stage 1's encoder has learnt on since."""
@@ -61,7 +63,7 @@ def weights_folder(name: str | Path) -> Path:
 
 def stage1_files(folder: Path) -> list[Path]:
     """What stage 1 of a folder of weights consists of: its network and, if there, the others."""
-    others = (folder / LANDMARKS_FILE, folder / ENCODER_FILE)
+    others = (folder / LANDMARKS_FILE, folder / OUTLINES_FILE, folder / ENCODER_FILE)
     return [folder / STAGE1_FILE, *(path for path in others if path.is_file())]
 
 
@@ -128,7 +130,7 @@ def save_stage2(
 
 
 def without_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Only what stage 2 adds to what it sees with."""
+    """Only what a network adds to what it sees with."""
     return {name: value for name, value in state.items() if not name.startswith(ENCODER_PREFIX)}
 
 
@@ -173,6 +175,27 @@ def load_landmarks(
         known = network.second.network.state_dict(prefix=SECOND_NETWORK)
         state = {**known, **state}
     _load_state(network, state, path)
+    return network, card
+
+
+def save_outlines(folder: Path, network: OutlineNet, about: Mapping[str, Any]) -> None:
+    """Writes the network that tells people apart, without stage 1's encoder, which it shares."""
+    encoder_hash = state_hash(network.encoder.state_dict())
+    card = {"stage": "outlines", "encoder_hash": encoder_hash, **about}
+    save_weights(folder / OUTLINES_FILE, without_encoder(network.state_dict()), card)
+
+
+def load_outlines(
+    folder: Path, encoder: BlazePoseEncoder
+) -> tuple[OutlineNet | None, dict[str, Any]]:
+    """The network that tells people apart around stage 1's encoder, and its card; None without."""
+    path = folder / OUTLINES_FILE
+    if not path.is_file():
+        return None, {}
+    state, card = load_weights(path)
+    check_card(card, path, stage="outlines", encoder_hash=state_hash(encoder.state_dict()))
+    network = OutlineNet(encoder)
+    _load_state(network, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
     return network, card
 
 
@@ -226,6 +249,7 @@ def load_stage1(
     table = surface_table(atlas, body.v_template.cpu().numpy(), to_uv)
     poser, _ = load_landmarks(folder, body, atlas)
     encoder = load_encoder(folder, body, atlas)
+    outliner, _ = load_outlines(folder, network.encoder)
     return Stage1(
         network,
         table,
@@ -233,6 +257,7 @@ def load_stage1(
         poser=poser,
         encoder=encoder,
         spotter=MoveNet.pretrained(),
+        outliner=outliner,
     )
 
 

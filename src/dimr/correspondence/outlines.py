@@ -1,0 +1,160 @@
+"""Who is which of people who touch: outlines told by everybody's limbs.
+
+The networks that outline people (`confirm.py`) were trained on single people and take two who
+touch for one. Where several were sighted, their limbs say who is meant, if not quite: those that
+are hidden are drawn through whoever stands in front. `OutlineNet` is stage 1's second pass, gone
+on with two more marks, the limbs of who is meant and of the others, on what it is bad at: one mark
+for two people. It says one thing only, where the visible pixels of who is meant are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+
+from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.people import is_apart, largest_pieces, mask_to_detection
+from dimr.correspondence.sightings import EDGES, Sighting
+from dimr.encoder.blazepose import BlazePoseEncoder, Pyramid
+from dimr.image.crop import (
+    CORRESPONDENCE_STRIDE,
+    box_to_crop,
+    crop_picture,
+    full_to_crop,
+    picture_to_tensor,
+    uncrop_picture,
+)
+from dimr.types import Crop, Detection
+
+CROP_SIZE, MARGIN = 192, 1.25
+"""Of the window around a sighted box, as around those whom stage 1 looks at again."""
+OUTLINE_MARKS = 4
+"""The outline of who is meant, those of the others, the limbs of the former and of the latter."""
+STICKS = (*EDGES, (5, 6), (11, 12), (5, 11), (6, 12), (0, 5), (0, 6))
+"""Limbs, the trunk's sides and two from the shoulders to the nose: pairs of keypoints."""
+STICK_SPREAD = 0.06
+"""Standard deviation of a stick's rim, in the longer side of the box."""
+LEAST_SEEN = 0.05
+"""A limb is drawn as strongly as the less seen of its ends is; less than this is not drawn."""
+LEAST_PIXELS = 30
+"""Of the picture; who has fewer keeps the outline they had."""
+
+
+class Sighted(NamedTuple):
+    """Somebody in a picture."""
+
+    sighting: Sighting
+    person: Detection
+    """Outlined where they were sighted."""
+
+
+class OutlineNet(CorrespondenceNet):
+    """Features and marks of people's crops -> who is there; it speaks of no surface.
+
+    Initial weights are random, but for the encoder's.
+    """
+
+    def __init__(self, encoder: BlazePoseEncoder) -> None:
+        super().__init__(encoder, torch.zeros(NUM_PARTS, 3), marks=OUTLINE_MARKS)
+        del self.hint, self.attend_hint, self.people  # nothing that it says needs them
+        self.heads = nn.Conv2d(self.heads.in_channels, 1, 1)
+
+    @classmethod
+    def of_second_pass(cls, network: CorrespondenceNet) -> "OutlineNet":
+        """What a second pass says of its two marks; limbs mean nothing yet."""
+        outliner = cls(network.encoder)
+        known = network.state_dict()
+        with torch.no_grad():
+            for name, value in outliner.state_dict().items():
+                if name.startswith("heads."):
+                    value.copy_(known[name][:1])  # the person's
+                elif value.shape == known[name].shape:
+                    value.copy_(known[name])
+                else:
+                    value.zero_()[:, : known[name].shape[1]] = known[name]
+        return outliner
+
+    def outline(
+        self, features: Pyramid, marks: Float[Tensor, "B 4 h w"]
+    ) -> Float[Tensor, "B h w"]:
+        """Logit of whoever is meant, at stride 2."""
+        stride_4 = self.climb(features, marks, None)
+        return self.heads(self.finest(features, marks, stride_4))[:, 0]
+
+
+def sighted_crop(sighting: Sighting) -> Crop:
+    """The window in which somebody is outlined."""
+    return box_to_crop(sighting.box_px, CROP_SIZE, MARGIN)
+
+
+def of_marks(crop: Crop) -> Crop:
+    """The same window at the resolution of marks."""
+    return Crop(crop.centre_px, crop.side_px, crop.size // CORRESPONDENCE_STRIDE, crop.angle_rad)
+
+
+def limb_map(sighting: Sighting, window: Crop) -> Float32[np.ndarray, "h h"]:
+    """Somebody's limbs, soft sticks in [0, 1], in a window of that resolution."""
+    points = full_to_crop(window, sighting.keypoints_px).astype(np.float32)
+    spread = max(1.0, STICK_SPREAD * sighting.length_px * window.size / window.side_px)
+    y, x = np.mgrid[: window.size, : window.size].astype(np.float32)
+    limbs = np.zeros((window.size, window.size), np.float32)
+    for ends in STICKS:
+        sure = float(sighting.seen[list(ends)].min())
+        if sure < LEAST_SEEN:
+            continue
+        start, along = points[ends[0]], points[ends[1]] - points[ends[0]]
+        length = max(float(along @ along), 1e-3)
+        share = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length
+        share = share.clip(0, 1)
+        squared = (x - start[0] - share * along[0]) ** 2 + (y - start[1] - share * along[1]) ** 2
+        limbs = np.maximum(limbs, sure * np.exp(-squared / (2 * spread**2)))
+    return limbs
+
+
+def limb_maps(sightings: list[Sighting], who: int, crop: Crop) -> Float32[np.ndarray, "2 h h"]:
+    """The limbs of one of those who were sighted, and of all the others."""
+    window = of_marks(crop)
+    own = limb_map(sightings[who], window)
+    others = [limb_map(each, window) for k, each in enumerate(sightings) if k != who]
+    return np.stack([own, np.max(others, axis=0) if others else np.zeros_like(own)])
+
+
+@torch.inference_mode()
+def tell_apart(
+    network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted]
+) -> list[Sighted]:
+    """The same people; those who touch others have the pixels that are more theirs than anybody's.
+
+    Args:
+        network: on the device where it is.
+        picture: RGB.
+        seen: everybody who was sighted and outlined; outlines may be of several at once.
+    """
+    people = [each.person for each in seen]
+    touching = [k for k, person in enumerate(people) if not is_apart(person, people)]
+    shares = {k: _share(network, picture, seen, k) for k in touching}
+    told = list(seen)
+    for k, share in shares.items():
+        best = np.max(list(shares.values()), axis=0)
+        mask = largest_pieces((share > 0.5) & (share >= best))
+        if mask.sum() >= LEAST_PIXELS:
+            told[k] = Sighted(seen[k].sighting, mask_to_detection(people[k].score, mask))
+    return told
+
+
+def _share(
+    network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted], who: int
+) -> Float32[np.ndarray, "H W"]:
+    """How probably each pixel of the picture shows one of those who were sighted."""
+    own = seen[who].person.mask
+    others = np.any([each.person.mask for k, each in enumerate(seen) if k != who], axis=0) & ~own
+    crop = sighted_crop(seen[who].sighting)
+    outlines = [crop_picture(each.astype(np.float32), of_marks(crop)) for each in (own, others)]
+    limbs = limb_maps([each.sighting for each in seen], who, crop)
+    place = next(network.parameters()).device
+    image = picture_to_tensor(crop_picture(picture, crop)).to(place)
+    marks = torch.from_numpy(np.concatenate([outlines, limbs]).astype(np.float32))[None].to(place)
+    share = network.outline(network.encoder.features(image), marks)[0].sigmoid().cpu().numpy()
+    return uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))

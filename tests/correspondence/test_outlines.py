@@ -1,0 +1,199 @@
+"""People who touch are told apart by their limbs."""
+
+import numpy as np
+import pytest
+import torch
+
+from dimr.correspondence import outlines
+from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.outlines import (
+    CROP_SIZE,
+    OutlineNet,
+    Sighted,
+    limb_map,
+    limb_maps,
+    of_marks,
+    sighted_crop,
+    tell_apart,
+)
+from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.sightings import Sighting
+from dimr.encoder.blazepose import BlazePoseEncoder
+from dimr.types import Crop, Detection
+
+SIZE = 120
+PICTURE = np.zeros((SIZE, SIZE, 3), np.uint8)
+LEFT_ARM = [5, 7]
+
+
+def upright(x: float, seen: float = 0.9) -> Sighting:
+    """Somebody as thin as a stick."""
+    y = np.full(17, 20.0)
+    y[[5, 6]], y[[7, 8]], y[[9, 10]] = 40, 55, 65
+    y[[11, 12]], y[[13, 14]], y[[15, 16]] = 70, 85, 100
+    points = np.stack([np.full(17, x), y], axis=1)
+    return Sighting(0.8, np.array([x - 10, 16, x + 10, 104.0]), points, np.full(17, seen))
+
+
+def whole() -> Crop:
+    """The window that is the picture."""
+    return Crop(((SIZE - 1) / 2, (SIZE - 1) / 2), float(SIZE), SIZE)
+
+
+def columns(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[16:104, left:right] = True
+    return mask
+
+
+def outlined(left: int, right: int, score: float = 0.7) -> Detection:
+    return mask_to_detection(score, columns(left, right))
+
+
+class TestLimbs:
+    def test_a_limb_is_a_stick_with_a_soft_rim(self):
+        sighting = upright(60)
+        seen = np.zeros(17)
+        seen[LEFT_ARM] = 1.0, 0.5
+        sighting = sighting._replace(
+            seen=seen, keypoints_px=np.where(np.arange(17)[:, None] == 5, [40.0, 60], [80.0, 60])
+        )
+        limbs = limb_map(sighting, whole())
+        spread = 0.06 * 88
+        assert limbs[60, 40] == limbs[60, 60] == limbs[60, 80] == 0.5  # the less seen end's
+        for distance in (3, 7):
+            expected = 0.5 * np.exp(-(distance**2) / (2 * spread**2))
+            assert limbs[60 + distance, 60] == pytest.approx(expected, rel=1e-5)
+            assert limbs[60, 80 + distance] == pytest.approx(expected, rel=1e-5)
+
+    def test_who_is_not_seen_has_none(self):
+        window = Crop((60.0, 60.0), float(SIZE), 48)
+        assert not limb_map(upright(60, seen=0.04), window).any()
+        assert limb_map(upright(60), window).max() > 0.8
+
+    def test_they_follow_a_turned_and_larger_window(self):
+        window = Crop((60.0, 60.0), 240.0, 80, np.pi / 2)
+        limbs = limb_map(upright(60), window)
+        assert abs(limbs.max(1).argmax() - 39.5) <= 1  # lies
+        assert (limbs > 0.5).any(0).sum() > 2 * (limbs > 0.5).any(1).sum()
+
+    def test_the_others_are_together(self):
+        crop = Crop((60.0, 60.0), float(SIZE), 96)
+        people = [upright(30), upright(60), upright(90)]
+        own, others = limb_maps(people, 1, crop)
+        window = of_marks(crop)
+        np.testing.assert_array_equal(own, limb_map(people[1], window))
+        both = [limb_map(people[k], window) for k in (0, 2)]
+        np.testing.assert_array_equal(others, np.maximum(*both))
+        assert not limb_maps(people[:1], 0, crop)[1].any()
+
+
+class TestNetwork:
+    @pytest.fixture
+    def second_pass(self):
+        torch.manual_seed(0)
+        return CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_PARTS, 3)).eval()
+
+    def test_at_first_it_is_the_second_pass_and_heeds_no_limbs(self, second_pass):
+        outliner = OutlineNet.of_second_pass(second_pass).eval()
+        assert outliner.encoder is second_pass.encoder
+        with torch.no_grad():
+            features = second_pass.encoder.features(torch.rand(2, 3, 128, 128))
+            marks = torch.rand(2, 4, 64, 64)
+            expected = second_pass.decode(features, marks[:, :2]).person
+            torch.testing.assert_close(outliner.outline(features, marks), expected)
+            outliner.blocks[1].marker.weight[:, 2:] += 0.1
+            assert (outliner.outline(features, marks) - expected).abs().max() > 1e-4
+
+    def test_all_that_it_has_takes_part(self, second_pass):
+        outliner = OutlineNet.of_second_pass(second_pass)
+        features = outliner.encoder.features(torch.rand(1, 3, 128, 128))
+        outliner.attended.weight.data.normal_()  # is zero at first
+        outliner.outline(features, torch.rand(1, 4, 64, 64)).square().mean().backward()
+        idle = [
+            name
+            for name, each in outliner.named_parameters()
+            if each.grad is None and not name.startswith("encoder.")
+        ]
+        assert idle == []
+
+
+class Limbs(OutlineNet):
+    """Says that people are where their limbs are, and nowhere else."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)  # without a network
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.encoder = torch.nn.Module()
+        self.encoder.features = lambda image: image
+        self.asked: list[torch.Tensor] = []
+
+    def outline(self, features, marks):
+        assert features.shape == (1, 3, CROP_SIZE, CROP_SIZE)
+        self.asked.append(marks)
+        return 10 * (marks[:, 2] - 0.3)
+
+
+class TestTellApart:
+    def test_one_outline_for_two_becomes_two(self):
+        seen = [Sighted(upright(x), outlined(30, 80)) for x in (40, 70)]
+        network = Limbs()
+        first, second = (each.person for each in tell_apart(network, PICTURE, seen))
+        assert first.score == second.score == 0.7
+        assert not (first.mask & second.mask).any()
+        window = whole()
+        for person, x in ((first, 40), (second, 70)):
+            limbs = limb_map(upright(x), window) > 0.3
+            common = (person.mask & limbs).sum() / (person.mask | limbs).sum()
+            assert common > 0.85, common
+
+    def test_it_hears_outlines_and_limbs_of_both(self):
+        seen = [
+            Sighted(upright(x), outlined(left, right))
+            for x, left, right in ((40, 30, 60), (70, 50, 80))
+        ]
+        network = Limbs()
+        tell_apart(network, PICTURE, seen)
+        window = of_marks(sighted_crop(seen[0].sighting))
+        own, others, _, _ = network.asked[0][0].numpy()
+        across = np.arange(len(own)) * window.side_px / window.size
+        across += window.centre_px[0] - window.side_px / 2
+        middle = len(own) // 2
+        assert own[middle, (across > 32) & (across < 58)].min() > 0.99
+        inside = (across > 62) & (across < 78)  # what both claim is not the others'
+        assert others[middle, inside].min() > 0.99
+        assert others[middle, across < 58].max() < 0.01
+
+    def test_who_touches_nobody_stays_as_they_are(self):
+        seen = [Sighted(upright(x), outlined(left, left + 20)) for x, left in ((20, 10), (90, 80))]
+        network = Limbs()
+        assert tell_apart(network, PICTURE, seen) == seen
+        assert not network.asked
+
+    def test_who_would_be_left_with_nothing_keeps_the_outline(self):
+        seen = [
+            Sighted(upright(x, shown), outlined(30, 80)) for x, shown in ((40, 0.9), (70, 0.02))
+        ]
+        first, second = tell_apart(Limbs(), PICTURE, seen)
+        assert second is seen[1] and first.person.mask.sum() < seen[0].person.mask.sum() / 2
+
+    def test_nobody_is_nobody(self):
+        assert tell_apart(Limbs(), PICTURE, []) == []
+
+
+def test_stage_1_finds_both_of_whom_one_outline_was_known(monkeypatch):
+    """Without it the second would be the first once more."""
+    from dimr.correspondence.stage1 import Stage1
+
+    monkeypatch.setattr(
+        "dimr.correspondence.stage1.confirm", lambda *looked, **how: outlined(30, 80, 0.49)
+    )
+    stage1 = Stage1.__new__(Stage1)
+    stage1.confirmer, stage1.larger, stage1.outliner = object(), None, None
+    sightings = [upright(40), upright(70)]
+    assert len(stage1._follow_up(PICTURE, sightings)) == 1
+    stage1.outliner = Limbs()
+    first, second = stage1._follow_up(PICTURE, sightings)
+    assert first.score == second.score == pytest.approx(np.sqrt(0.49 * 0.8))
+    assert not (first.mask & second.mask).any()
+    assert outlines.LEAST_PIXELS <= second.mask.sum() < columns(30, 80).sum() / 2

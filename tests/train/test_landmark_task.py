@@ -44,6 +44,7 @@ from dimr.train.run import Run, surface_of
 from dimr.train.weights import (
     ENCODER_FILE,
     LANDMARKS_FILE,
+    OUTLINES_FILE,
     STAGE1_FILE,
     load_landmarks,
     load_stage1,
@@ -474,5 +475,5 @@ class TestRecipes:
 
     def test_landmarks_are_part_of_stage_1_where_they_are(self, tmp_path):
         names = [path.name for path in stage1_files(weights_folder("open"))]
-        assert names == [STAGE1_FILE, LANDMARKS_FILE, ENCODER_FILE]
+        assert names == [STAGE1_FILE, LANDMARKS_FILE, OUTLINES_FILE, ENCODER_FILE]
         assert stage1_files(tmp_path) == [tmp_path / STAGE1_FILE]

@@ -20,10 +20,12 @@ SHIPPED = (
     "synthocc.json",
     "weights/open/stage1.safetensors",
     "weights/open/landmarks.safetensors",
+    "weights/open/outlines.safetensors",
     "weights/open/encoder.safetensors",
     "weights/open/stage2.safetensors",
     "weights/research/stage1.safetensors",
     "weights/research/landmarks.safetensors",
+    "weights/research/outlines.safetensors",
     "weights/research/encoder.safetensors",
     "weights/research/stage2.safetensors",
 )

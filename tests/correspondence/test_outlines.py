@@ -170,12 +170,23 @@ class TestTellApart:
         assert tell_apart(network, PICTURE, seen) == seen
         assert not network.asked
 
-    def test_who_would_be_left_with_nothing_keeps_the_outline(self):
+    def test_whose_limbs_nobody_sees_keeps_the_outline(self):
         seen = [
             Sighted(upright(x, shown), outlined(30, 80)) for x, shown in ((40, 0.9), (70, 0.02))
         ]
-        first, second = tell_apart(Limbs(), PICTURE, seen)
-        assert second is seen[1] and first.person.mask.sum() < seen[0].person.mask.sum() / 2
+        assert tell_apart(Limbs(), PICTURE, seen) == seen
+        beside = Sighted(upright(70), outlined(30, 80))
+        first, nobody, other = tell_apart(Limbs(), PICTURE, [*seen, beside])
+        assert nobody is seen[1] and first.person.mask.sum() < columns(30, 80).sum() / 2
+        assert other is not beside
+
+    def test_who_was_sighted_twice_is_not_divided(self):
+        seen = [Sighted(upright(x), outlined(30, 50)) for x in (40, 40.5)]
+        assert tell_apart(Limbs(), PICTURE, seen) == seen
+        beside = Sighted(upright(65), outlined(48, 75))
+        first, again, other = tell_apart(Limbs(), PICTURE, [*seen, beside])
+        assert again is seen[1]
+        assert first is not seen[0] and not (first.person.mask & other.person.mask).any()
 
     def test_nobody_is_nobody(self):
         assert tell_apart(Limbs(), PICTURE, []) == []

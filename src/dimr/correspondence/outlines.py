@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
+from dimr.correspondence.confirm import overlap
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
 from dimr.correspondence.people import is_apart, largest_pieces, mask_to_detection
 from dimr.correspondence.sightings import EDGES, Sighting
@@ -38,6 +39,8 @@ STICK_SPREAD = 0.06
 """Standard deviation of a stick's rim, in the longer side of the box."""
 LEAST_SEEN = 0.05
 """A limb is drawn as strongly as the less seen of its ends is; less than this is not drawn."""
+SAME_CLAIM = 0.9
+"""Share of the smaller of two claims from which they are one person's."""
 LEAST_PIXELS = 30
 """Of the picture; who has fewer keeps the outline they had."""
 
@@ -127,18 +130,31 @@ def tell_apart(
 ) -> list[Sighted]:
     """The same people; those who touch others have the pixels that are more theirs than anybody's.
 
+    Whoever claims much the same pixels as somebody surer is that person, sighted twice, and stays
+    as they are; so does who touches nobody else.
+
     Args:
         network: on the device where it is.
         picture: RGB.
         seen: everybody who was sighted and outlined; outlines may be of several at once.
     """
     people = [each.person for each in seen]
-    touching = [k for k, person in enumerate(people) if not is_apart(person, people)]
-    shares = {k: _share(network, picture, seen, k) for k in touching}
+    claims: dict[int, Bool[np.ndarray, "H W"]] = {}
+    best = np.full(picture.shape[:2], 0.5, np.float32)
+    whose = np.full(picture.shape[:2], -1, np.int16)
+    for k, person in enumerate(people):  # one after the other: pictures may be large
+        if is_apart(person, people):
+            continue
+        share = _share(network, picture, seen, k)
+        claim = share > 0.5
+        if not claim.any() or any(overlap(claim, each) >= SAME_CLAIM for each in claims.values()):
+            continue
+        claims[k] = claim
+        more = share > best
+        best[more], whose[more] = share[more], k
     told = list(seen)
-    for k, share in shares.items():
-        best = np.max(list(shares.values()), axis=0)
-        mask = largest_pieces((share > 0.5) & (share >= best))
+    for k in claims if len(claims) > 1 else ():
+        mask = largest_pieces(whose == k)
         if mask.sum() >= LEAST_PIXELS:
             told[k] = Sighted(seen[k].sighting, mask_to_detection(people[k].score, mask))
     return told

@@ -1,8 +1,8 @@
 """Published hashes of a few samples of SynthOcc: is the benchmark here the same as elsewhere?
 
-Samples are the same byte for byte where the libraries that draw them are. Other versions or
-processors may round differently; then the summaries (mean colour, visible pixels, joints) still
-agree closely.
+Samples are the same byte for byte where the libraries that draw them and the instructions of the
+processor (AVX-512, AVX2) are. Other ones may round differently; then the summaries (mean colour,
+visible pixels, joints) still agree closely.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from dimr.assets import asset_path
 from dimr.body.model import BodyModel
@@ -30,7 +31,10 @@ LIBRARIES = ("numpy", "numba", "opencv-python-headless")
 
 def drawn_with() -> dict[str, str]:
     """What the bytes of a sample depend on beside the code and the assets."""
-    return {name: version(name) for name in LIBRARIES} | {"machine": platform.machine()}
+    return {name: version(name) for name in LIBRARIES} | {
+        "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def summarise(sample: CropSample | SceneSample) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def read_record(path: Path | None = None) -> dict[str, Any]:
 
 
 def compare(published: dict[str, Any], fresh: dict[str, Any]) -> dict[str, str]:
-    """Name -> "same" (bytes), "close" (summaries agree; other libraries) or what differs."""
+    """Name -> "same" (bytes), "close" (summaries agree; drawn with others) or what differs."""
     same_libraries = published["drawn_with"] == fresh["drawn_with"]
     verdicts = {}
     for name, wanted in published["samples"].items():

@@ -188,6 +188,13 @@ class TestTellApart:
         assert again is seen[1]
         assert first is not seen[0] and not (first.person.mask & other.person.mask).any()
 
+    def test_a_box_without_an_inside_is_nobodys_crop(self):
+        flat = upright(60)._replace(box_px=np.array([0.0, 16, 0, 104]))
+        seen = [Sighted(each, outlined(30, 80)) for each in (flat, upright(40), upright(70))]
+        first, *others = tell_apart(Limbs(), PICTURE, seen)
+        assert first is seen[0]
+        assert all(each.person.mask.sum() < columns(30, 80).sum() / 2 for each in others)
+
     def test_nobody_is_nobody(self):
         assert tell_apart(Limbs(), PICTURE, []) == []
 

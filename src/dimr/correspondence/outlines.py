@@ -129,7 +129,7 @@ def tell_apart(
     """The same people; those who touch others have the pixels that are more theirs than anybody's.
 
     Whoever claims much the same pixels as somebody surer is that person, sighted twice, and stays
-    as they are; so does who touches nobody else.
+    as they are; so does who touches nobody else, or was sighted in a box without an inside.
 
     Args:
         network: on the device where it is.
@@ -141,7 +141,8 @@ def tell_apart(
     best = np.full(picture.shape[:2], 0.5, np.float32)
     whose = np.full(picture.shape[:2], -1, np.int16)
     for k, person in enumerate(people):  # one after the other: pictures may be large
-        if is_apart(person, people):
+        low, high = seen[k].sighting.box_px[:2], seen[k].sighting.box_px[2:]
+        if not (low < high).all() or is_apart(person, people):
             continue
         share = _share(network, picture, seen, k)
         claim = share > 0.5

@@ -12,11 +12,10 @@ from dimr.correspondence.outlines import (
     Sighted,
     limb_map,
     limb_maps,
-    of_marks,
     sighted_crop,
     tell_apart,
 )
-from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.people import mask_to_detection, of_marks
 from dimr.correspondence.sightings import Sighting
 from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.types import Crop, Detection

@@ -16,11 +16,17 @@ from torch import Tensor, nn
 
 from dimr.correspondence.confirm import SAME_PERSON, overlap
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
-from dimr.correspondence.people import is_apart, largest_pieces, mask_to_detection
+from dimr.correspondence.people import (
+    is_apart,
+    largest_pieces,
+    mark_others,
+    marks_of,
+    mask_to_detection,
+    of_marks,
+)
 from dimr.correspondence.sightings import EDGES, Sighting
 from dimr.encoder.blazepose import BlazePoseEncoder, Pyramid
 from dimr.image.crop import (
-    CORRESPONDENCE_STRIDE,
     box_to_crop,
     crop_picture,
     full_to_crop,
@@ -90,11 +96,6 @@ def sighted_crop(sighting: Sighting) -> Crop:
     return box_to_crop(sighting.box_px, CROP_SIZE, MARGIN)
 
 
-def of_marks(crop: Crop) -> Crop:
-    """The same window at the resolution of marks."""
-    return Crop(crop.centre_px, crop.side_px, crop.size // CORRESPONDENCE_STRIDE, crop.angle_rad)
-
-
 def limb_map(sighting: Sighting, window: Crop) -> Float32[np.ndarray, "h h"]:
     """Somebody's limbs, soft sticks in [0, 1], in a window of that resolution."""
     points = full_to_crop(window, sighting.keypoints_px).astype(np.float32)
@@ -136,15 +137,18 @@ def tell_apart(
         picture: RGB.
         seen: everybody who was sighted and outlined; outlines may be of several at once.
     """
-    people = [each.person for each in seen]
+    sightings = [each.sighting for each in seen]
+    people = mark_others([each.person for each in seen])
     claims: dict[int, Bool[np.ndarray, "H W"]] = {}
     best = np.full(picture.shape[:2], 0.5, np.float32)
     whose = np.full(picture.shape[:2], -1, np.int16)
     for k, person in enumerate(people):  # one after the other: pictures may be large
-        low, high = seen[k].sighting.box_px[:2], seen[k].sighting.box_px[2:]
+        low, high = sightings[k].box_px[:2], sightings[k].box_px[2:]
         if not (low < high).all() or is_apart(person, people):
             continue
-        share = _share(network, picture, seen, k)
+        crop = sighted_crop(sightings[k])
+        marks = np.concatenate([marks_of(person, crop), limb_maps(sightings, k, crop)])
+        share = _share(network, picture, crop, marks)
         claim = share > 0.5
         if not claim.any() or any(overlap(claim, each) >= SAME_PERSON for each in claims.values()):
             continue
@@ -160,16 +164,14 @@ def tell_apart(
 
 
 def _share(
-    network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted], who: int
+    network: OutlineNet,
+    picture: UInt8[np.ndarray, "H W 3"],
+    crop: Crop,
+    marks: Float32[np.ndarray, "4 h w"],
 ) -> Float32[np.ndarray, "H W"]:
-    """How probably each pixel of the picture shows one of those who were sighted."""
-    own = seen[who].person.mask
-    others = np.any([each.person.mask for k, each in enumerate(seen) if k != who], axis=0) & ~own
-    crop = sighted_crop(seen[who].sighting)
-    outlines = [crop_picture(each.astype(np.float32), of_marks(crop)) for each in (own, others)]
-    limbs = limb_maps([each.sighting for each in seen], who, crop)
+    """How probably each pixel of the picture shows who is marked in a crop."""
     place = next(network.parameters()).device
     image = picture_to_tensor(crop_picture(picture, crop)).to(place)
-    marks = torch.from_numpy(np.concatenate([outlines, limbs]).astype(np.float32))[None].to(place)
-    share = network.outline(network.encoder.features(image), marks)[0].sigmoid().cpu().numpy()
+    features, marker = network.encoder.features(image), torch.from_numpy(marks)[None].to(place)
+    share = network.outline(features, marker)[0].sigmoid().cpu().numpy()
     return uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))

@@ -1,11 +1,13 @@
 """Pixels -> people: every person pixel votes for a centre, peaks of the centre map are people."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
 
-from dimr.image.crop import mask_box_px
-from dimr.types import Detection
+from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_picture, mask_box_px
+from dimr.types import Crop, Detection
 
 MIN_CENTRE = 0.15
 """Centre probability below which a peak is no person."""
@@ -133,6 +135,21 @@ def mark_others(people: list[Detection]) -> list[Detection]:
     masks = np.stack([person.mask for person in people])
     claims = masks.sum(0)
     return [person._replace(others=(claims > 0) & ~person.mask) for person in people]
+
+
+def of_marks(crop: Crop) -> Crop:
+    """The same window at the resolution of marks."""
+    return replace(crop, size=crop.size // CORRESPONDENCE_STRIDE)
+
+
+def marks_of(person: Detection, crop: Crop) -> Float32[np.ndarray, "2 h h"]:
+    """Masks of somebody and of the others, in a window."""
+    window = of_marks(crop)
+    marks = np.zeros((2, window.size, window.size), np.float32)
+    marks[0] = crop_picture(person.mask.astype(np.float32), window)
+    if person.others is not None:
+        marks[1] = crop_picture(person.others.astype(np.float32), window)
+    return marks
 
 
 def mask_to_detection(score: float, mask: Bool[np.ndarray, "H W"]) -> Detection:

@@ -21,7 +21,7 @@ from dimr.correspondence.confirm import window_tensor
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
-from dimr.image.crop import box_iou, box_share, crop_to_full, picture_centre_px
+from dimr.image.crop import box_iou, box_share, crop_to_full, match_boxes, picture_centre_px
 from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
@@ -229,18 +229,9 @@ def sighted_limbs(sighting: Sighting, size: tuple[int, int]) -> Detection:
 
 def with_bodies(people: list[Detection], sightings: list[Sighting]) -> list[Detection]:
     """The same people, each with the body that was sighted where they are, if one was."""
-    fits = sorted(
-        (
-            (box_iou(person.box_px, sighting.box_px), number, which)
-            for number, person in enumerate(people)
-            for which, sighting in enumerate(sightings)
-        ),
-        reverse=True,
+    whose = match_boxes(
+        [person.box_px for person in people], [each.box_px for each in sightings], SAME_BODY
     )
-    whose: dict[int, int] = {}
-    for fit, number, which in fits:
-        if fit >= SAME_BODY and number not in whose and which not in whose.values():
-            whose[number] = which
     return [
         person._replace(body_px=sightings[whose[number]].body_px) if number in whose else person
         for number, person in enumerate(people)

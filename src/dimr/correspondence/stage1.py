@@ -30,14 +30,16 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
     CropFeatures,
 )
-from dimr.correspondence.outlines import OutlineNet, Sighted, of_marks, tell_apart
+from dimr.correspondence.outlines import OutlineNet, Sighted, tell_apart
 from dimr.correspondence.people import (
     group_pixels,
     hidden_piece,
     is_apart,
     largest_pieces,
     mark_others,
+    marks_of,
     mask_to_detection,
+    of_marks,
 )
 from dimr.correspondence.sightings import Sighting, find_sightings, sighted_limbs, with_bodies
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
@@ -334,12 +336,7 @@ class Stage1:
 
     def marker(self, detection: Detection, crop: Crop) -> Float[Tensor, "1 2 h w"]:
         """The first pass's masks of the person and of the others as the second pass's mark."""
-        window = of_marks(crop)
-        mark = np.zeros((MARKER_CHANNELS, window.size, window.size), np.float32)
-        mark[0] = crop_picture(detection.mask.astype(np.float32), window)
-        if detection.others is not None:
-            mark[1] = crop_picture(detection.others.astype(np.float32), window)
-        return torch.from_numpy(mark)[None]
+        return torch.from_numpy(marks_of(detection, crop))[None]
 
     @torch.inference_mode()
     def look_again(
@@ -366,7 +363,7 @@ class Stage1:
         cells = embedding_to_iuv(person, part, position_m, self.table, threshold=-1.0)
         if self.lay is not None:
             cells = self.lay(picture, crop, features, cells)
-        own = Crop(crop.centre_px, crop.side_px, len(person), crop.angle_rad)
+        own = of_marks(crop)
         from_cells = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(
             np.vstack([crop_matrix(own), [0, 0, 1]])
         )

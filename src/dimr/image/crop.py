@@ -4,6 +4,7 @@ Integer coordinates are pixel centres everywhere (docs/conventions.md, "Pixels")
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -138,6 +139,30 @@ def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float
     both = _intersection(box, other)
     union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
     return float(both / union) if union > 0 else 0.0
+
+
+def match_boxes(
+    boxes: Sequence[Float[np.ndarray, "4"]],
+    others: Sequence[Float[np.ndarray, "4"]],
+    least: float,
+) -> dict[int, int]:
+    """Numbers of boxes -> of others, where they fit, the best first and each once.
+
+    `least` is the smallest `box_iou` of two that fit.
+    """
+    fits = sorted(
+        (
+            (box_iou(box, other), number, which)
+            for number, box in enumerate(boxes)
+            for which, other in enumerate(others)
+        ),
+        reverse=True,
+    )
+    matched: dict[int, int] = {}
+    for fit, number, which in fits:
+        if fit >= least and number not in matched and which not in matched.values():
+            matched[number] = which
+    return matched
 
 
 def box_share(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:

@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from dimr.correspondence.outlines import OutlineNet, limb_maps, of_marks, sighted_crop
+from dimr.correspondence.outlines import OutlineNet, limb_maps, sighted_crop
+from dimr.correspondence.people import of_marks
 from dimr.correspondence.sightings import Sighting, find_sightings
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.movenet import MoveNet
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
-    box_iou,
     crop_picture,
     mask_box_px,
+    match_boxes,
     pictures_to_tensor,
 )
 from dimr.train.loop import StepLoss
@@ -71,24 +72,11 @@ def who_was_sighted(
     sightings: list[Sighting], person_id: Int8[np.ndarray, "h w"]
 ) -> dict[int, int]:
     """Number of the sighting -> of the person, where boxes fit; each once, best first."""
-    boxes = {}
-    for who in range(person_id.max() + 1):
-        mine = person_id == who
-        if mine.sum() >= LEAST_PIXELS:
-            boxes[who] = CORRESPONDENCE_STRIDE * (mask_box_px(mine) + 0.5) - 0.5
-    fits = sorted(
-        (
-            (box_iou(sighting.box_px, box), number, who)
-            for number, sighting in enumerate(sightings)
-            for who, box in boxes.items()
-        ),
-        reverse=True,
-    )
-    found: dict[int, int] = {}
-    for fit, number, who in fits:
-        if fit >= LEAST_IOU and number not in found and who not in found.values():
-            found[number] = who
-    return found
+    everybody = [person_id == who for who in range(person_id.max() + 1)]
+    people = [who for who, mine in enumerate(everybody) if mine.sum() >= LEAST_PIXELS]
+    boxes = [CORRESPONDENCE_STRIDE * (mask_box_px(everybody[who]) + 0.5) - 0.5 for who in people]
+    found = match_boxes([each.box_px for each in sightings], boxes, LEAST_IOU)
+    return {number: people[which] for number, which in found.items()}
 
 
 def touched_by(who: int, person_id: Int8[np.ndarray, "h w"]) -> list[int]:

@@ -21,7 +21,13 @@ from dimr.train.outlines import (
 )
 from dimr.train.recipes import train_outlines
 from dimr.train.run import Run
-from dimr.train.weights import load_outlines, load_stage1, save_outlines, save_stage1
+from dimr.train.weights import (
+    load_outlines,
+    load_stage1,
+    new_stage1_network,
+    save_outlines,
+    save_stage1,
+)
 
 SIDE = 64
 
@@ -151,20 +157,20 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
+@pytest.fixture(scope="module")
+def surface():
+    return BodyModel.load(None), load_atlas(None)
+
+
+@pytest.fixture(scope="module")
+def stage1(surface, tmp_path_factory):
+    """Weights of a stage 1 that has learnt nothing."""
+    folder = tmp_path_factory.mktemp("stage1")
+    save_stage1(folder, new_stage1_network(*surface), *surface, {"recipe": "none"})
+    return folder
+
+
 class TestRecipe:
-    @pytest.fixture(scope="class")
-    def surface(self):
-        return BodyModel.load(None), load_atlas(None)
-
-    @pytest.fixture(scope="class")
-    def stage1(self, surface, tmp_path_factory):
-        """Weights of a stage 1 that has learnt nothing."""
-        from dimr.train.weights import new_stage1_network
-
-        folder = tmp_path_factory.mktemp("stage1")
-        save_stage1(folder, new_stage1_network(*surface), *surface, {"recipe": "none"})
-        return folder
-
     def test_one_step_gives_weights_that_stage_1_asks(self, surface, stage1, tmp_path):
         run = Run(folder=tmp_path / "run", stage1=stage1, steps=1, validation=2)
         train_outlines(run, *surface)

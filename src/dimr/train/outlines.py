@@ -17,13 +17,12 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.correspondence.outlines import OutlineNet, limb_maps, sighted_crop
-from dimr.correspondence.people import of_marks
 from dimr.correspondence.sightings import Sighting, find_sightings
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.encoder.movenet import MoveNet
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
-    crop_picture,
+    crop_to_norm,
     mask_box_px,
     match_boxes,
     pictures_to_tensor,
@@ -31,7 +30,7 @@ from dimr.image.crop import (
 from dimr.train.loop import StepLoss
 from dimr.train.markers import rough_markers, roughen
 from dimr.train.precision import mixed_precision
-from dimr.train.surroundings import PICTURE_SIZE, SHIFT, ZOOM
+from dimr.train.surroundings import PICTURE_SIZE, SHIFT, ZOOM, RoughCrop
 from dimr.types import Crop
 
 CROWDS: dict[str, Any] = {
@@ -207,24 +206,18 @@ class OutlineTask:
         for number, who in who_was_sighted(sightings, person_id).items():
             if not touched_by(who, person_id):
                 continue
-            crop = _shaken(sighted_crop(sightings[number]), rng)
-            window = _of_labels(of_marks(crop))
+            crop = _shaken(sighted_crop(sightings[number]), len(image), rng)
             marks = mistaken_marks(who, person_id, rng)
-            marks = [crop_picture(each.astype(np.float32), window) for each in marks]
-            marks = np.concatenate([marks, limb_maps(sightings, number, crop)])
-            visible = crop_picture((person_id == who).astype(np.float32), window) > 0.5
-            rows.append((crop_picture(image, crop), marks.astype(np.float32), visible))
+            marks = [crop.of_labels(each.astype(np.float32)) for each in marks]
+            limbs = limb_maps(sightings, number, crop.window(len(image), crop.size))
+            visible = crop.of_labels((person_id == who).astype(np.float32)) > 0.5
+            marks = np.concatenate([marks, limbs]).astype(np.float32)
+            rows.append((crop.of_picture(image), marks, visible))
         return rows
 
 
-def _shaken(crop: Crop, rng: np.random.Generator) -> Crop:
-    """The window somewhat beside, larger or smaller."""
-    x, y = np.array(crop.centre_px) + crop.side_px * rng.normal(0, SHIFT, 2)
-    return Crop((float(x), float(y)), crop.side_px * float(np.exp(rng.normal(0, ZOOM))), crop.size)
-
-
-def _of_labels(window: Crop) -> Crop:
-    """The same window of labels at stride 2."""
-    x, y = (np.array(window.centre_px) + 0.5) / CORRESPONDENCE_STRIDE - 0.5
-    side_px = window.side_px / CORRESPONDENCE_STRIDE
-    return Crop((float(x), float(y)), side_px, window.size, window.angle_rad)
+def _shaken(crop: Crop, length: int, rng: np.random.Generator) -> RoughCrop:
+    """The window somewhat beside, larger or smaller, in a square picture of that side."""
+    middle, half = crop_to_norm(np.array(crop.centre_px), length), crop.side_px / length
+    middle = middle + 2 * half * rng.normal(0, SHIFT, 2)
+    return RoughCrop(middle, half * float(np.exp(rng.normal(0, ZOOM))), crop.size)

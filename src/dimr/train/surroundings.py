@@ -72,14 +72,14 @@ class RoughCrop(NamedTuple):
 
     def of_picture(self, picture: UInt8[np.ndarray, "S S 3"]) -> UInt8[np.ndarray, "P P 3"]:
         """What is in it of a whole picture."""
-        return crop_picture(picture, self._window(len(picture), self.size))
+        return crop_picture(picture, self.window(len(picture), self.size))
 
     def of_labels(self, labels: Float32[np.ndarray, "H W *C"], nearest: bool = False):
         """Maps of the whole picture -> those of the crop, at the stride of IUVs."""
-        window = self._window(len(labels), self.size // CORRESPONDENCE_STRIDE)
+        window = self.window(len(labels), self.size // CORRESPONDENCE_STRIDE)
         return crop_picture(labels, window, nearest)
 
-    def _window(self, length: int, size: int) -> Crop:
+    def window(self, length: int, size: int) -> Crop:
         """In pixels of square pictures with this side."""
         x, y = norm_to_crop(self.middle, length)
         return Crop((float(x), float(y)), self.half * length, size)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dimr.train.markers import rough_marker, rough_markers
+from dimr.train.markers import rough_marker, rough_markers, roughen
 
 
 def square(side=96, low=30, high=60):
@@ -22,8 +22,38 @@ def test_marker_is_rough_but_points_at_the_target(seed):
 def test_markers_differ_from_the_truth_and_from_each_other():
     target = square()
     markers = [rough_marker(target, ~target, np.random.default_rng(s)) for s in range(8)]
-    assert all((marker != target).any() for marker in markers)
+    assert sum((marker != target).any() for marker in markers) >= 6
     assert any((markers[0] != other).any() for other in markers[1:])
+
+
+def person(side, length):
+    """Trunk, head and legs of somebody so many pixels tall."""
+    y, x = np.mgrid[:side, :side] / length
+    y, x = y - (side / length - 1) / 2, abs(x - side / length / 2)
+    return ((y > 0) & (y < 0.15) & (x < 0.06)) | (
+        (y > 0.15) & (y < 1) & (x < 0.13) & ((y < 0.5) | (x > 0.03))
+    )
+
+
+def fits(target, draw):
+    marks = (draw(target, np.random.default_rng(seed)) > 0.5 for seed in range(200))
+    return np.array([(target & mark).sum() / (target | mark).sum() for mark in marks])
+
+
+def test_most_outlines_are_nearly_right_and_some_are_not():
+    alone = np.zeros((128, 128), bool)
+    iou = fits(person(128, 90), lambda target, rng: rough_marker(target, alone, rng))
+    assert np.median(iou) > 0.75 and np.quantile(iou, 0.15) < 0.55
+
+
+@pytest.mark.parametrize("mild", [True, False])
+def test_small_people_are_marked_no_more_roughly_than_large_ones(mild):
+    small, large = (
+        fits(person(128, length), lambda target, rng: roughen(target.astype(np.float32), rng, mild))
+        for length in (45, 110)
+    )
+    assert abs(np.median(small) - np.median(large)) < 0.12
+    assert np.median(large) > (0.8 if mild else 0.5)
 
 
 def test_nobody_gives_an_empty_marker():

@@ -1,17 +1,22 @@
-"""Imitations of the first pass: rough, wrong-edged, leaking marks of the target person.
+"""Imitations of what is known of somebody before the second pass: rough, leaking, wrong-edged marks.
 
-The second pass of stage 1 must trust its marker enough to know who is meant and doubt it enough to
-find the true outline.
+The second pass of stage 1 must trust its mark enough to know who is meant and doubt it enough to
+find the true outline. Roughness is measured in the length of the person, as that of the networks
+is who draw the marks at inference.
 """
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-BOXES = 0.25
+BOXES = 0.05
 """Share of marks that are the target's box."""
 CONFUSED = 1 / 3
 """Share of the other marks of people who touch others that divide them wrongly."""
+MILD = 0.65
+"""Share of outlines that are nearly right, as those of people who stand alone mostly are."""
+HULLS = 0.15
+"""Share of the other outlines that are drawn over what hides somebody, too."""
 
 
 def rough_markers(
@@ -19,10 +24,10 @@ def rough_markers(
     others: Bool[np.ndarray, "h w"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "2 h w"]:
-    """What the first pass might say of the target and of the others; it may miss all of those.
+    """What may be known of the target and of the others; these may all be missed.
 
-    One mark in four is no outline but a box; one in three of the others divides people as the
-    first pass does when its votes for a centre are off.
+    One mark in twenty is no outline but a box; one in three of the others divides people who
+    touch wrongly.
     """
     touching = bool(target.any() and others.any())
     if rng.random() < BOXES:
@@ -41,7 +46,7 @@ def rough_marker(
     target: Bool[np.ndarray, "h w"],
     others: Bool[np.ndarray, "h w"],
     rng: np.random.Generator,
-    blobs: float = 0.1,
+    blobs: float = 0.03,
 ) -> Float[np.ndarray, "h w"]:
     """A degraded mask of the target in [0, 1].
 
@@ -51,44 +56,64 @@ def rough_marker(
         rng: source of all randomness.
         blobs: share of marks that are no outline at all.
     """
-    side = target.shape[0]
     if not target.any():
         return np.zeros(target.shape, np.float32)
     if rng.random() < blobs:
         return _blob(target)
+    mild = rng.random() < MILD
+    length = _length(target)
     mark = target.astype(np.float32)
-    if others.any() and rng.random() < 0.4:
-        rows, cols = np.nonzero(others)
-        pick = rng.integers(len(rows))
-        radius = int(rng.uniform(0.03, 0.15) * side)
+    if not mild and rng.random() < HULLS:
+        points = np.argwhere(target)[:, ::-1].astype(np.int32)
+        cv2.fillConvexPoly(mark, cv2.convexHull(points), 1.0)
+    if others.any() and rng.random() < (0.2 if mild else 0.4):
         leak = np.zeros(target.shape, np.uint8)
-        cv2.circle(leak, (int(cols[pick]), int(rows[pick])), max(1, radius), 1, -1)
+        _spot(leak, others, length * rng.uniform(0.03, 0.1 if mild else 0.25), 1.0, rng)
         mark = np.maximum(mark, (leak > 0) & others)
-    for _ in range(rng.integers(0, 4)):
-        rows, cols = np.nonzero(target)
-        pick = rng.integers(len(rows))
-        radius = int(rng.uniform(0.02, 0.12) * side)
-        cv2.circle(mark, (int(cols[pick]), int(rows[pick])), max(1, radius), 0.0, -1)
-    return roughen(mark, rng)
+    for _ in range(rng.integers(0, 2 if mild else 4)):
+        _spot(mark, target, length * rng.uniform(0.02, 0.06 if mild else 0.2), 0.0, rng)
+    return roughen(mark, rng, mild)
 
 
-def roughen(mark: Float[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
+def roughen(
+    mark: Float[np.ndarray, "h w"], rng: np.random.Generator, mild: bool = False
+) -> Float[np.ndarray, "h w"]:
     """The same mask with coarse edges, moved and scaled a little."""
     side = mark.shape[0]
-    coarse = int(side / rng.uniform(2, 8))
-    mark = cv2.resize(mark, (coarse, coarse), interpolation=cv2.INTER_AREA)
-    mark = cv2.resize(mark, (side, side), interpolation=cv2.INTER_LINEAR)
-    shift = rng.normal(0, 0.012 * side, 2)
-    scale = rng.normal(1, 0.03)
-    middle = (side - 1) / 2
-    matrix = np.array(
-        [
-            [scale, 0, (1 - scale) * middle + shift[0]],
-            [0, scale, (1 - scale) * middle + shift[1]],
-        ]
-    )
-    mark = cv2.warpAffine(mark, matrix, (side, side))
-    return (mark > rng.uniform(0.25, 0.75)).astype(np.float32)
+    if not mark.any():
+        return mark
+    length = _length(mark > 0)
+    cell = max(1.0, length * (rng.uniform(0.01, 0.04) if mild else rng.uniform(0.03, 0.12)))
+    coarse = max(2, round(side / cell))
+    rough = cv2.resize(mark, (coarse, coarse), interpolation=cv2.INTER_AREA)
+    rough = cv2.resize(rough, (side, side), interpolation=cv2.INTER_LINEAR)
+    shift = rng.normal(0, (0.006 if mild else 0.02) * length, 2)
+    scale = rng.normal(1, 0.015 if mild else 0.04)
+    middle = np.argwhere(mark > 0).mean(0)[::-1]
+    offset = (1 - scale) * middle + shift
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    rough = cv2.warpAffine(rough, matrix, (side, side))
+    low, high = (0.4, 0.6) if mild else (0.25, 0.75)
+    return (rough > rng.uniform(low, high)).astype(np.float32)
+
+
+def _length(who: Bool[np.ndarray, "h w"]) -> float:
+    """Longer side of somebody's box; of all their pieces."""
+    sides = [np.nonzero(who.any(axis))[0] for axis in (0, 1)]
+    return float(max(each[-1] - each[0] + 1 for each in sides))
+
+
+def _spot(
+    canvas: np.ndarray,
+    within: Bool[np.ndarray, "h w"],
+    radius_px: float,
+    value: float,
+    rng: np.random.Generator,
+) -> None:
+    """Draws a disc around one of some pixels."""
+    rows, cols = np.nonzero(within)
+    pick = rng.integers(len(rows))
+    cv2.circle(canvas, (int(cols[pick]), int(rows[pick])), max(1, int(radius_px)), value, -1)
 
 
 def _divide(

@@ -35,9 +35,9 @@ from dimr.train.surroundings import RoughCrop
 CENTRE_STRIDE = 4
 CYCLE = 8
 """After this many samples the kinds repeat."""
-SCENES = (3, 7)
+SCENES = (3,)
 """Whole scenes, without a marker."""
-UNMARKED = (1, 5)
+UNMARKED = (7,)
 """Crops without a marker: people who fill the picture."""
 SOMEBODY_ELSE = 0.35
 """Share of the crops of pictures with others that are theirs."""

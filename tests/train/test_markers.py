@@ -48,10 +48,10 @@ def test_most_outlines_are_nearly_right_and_some_are_not():
 
 @pytest.mark.parametrize("mild", [True, False])
 def test_small_people_are_marked_no_more_roughly_than_large_ones(mild):
-    small, large = (
-        fits(person(128, length), lambda target, rng: roughen(target.astype(np.float32), rng, mild))
-        for length in (45, 110)
-    )
+    def draw(target, rng):
+        return roughen(target.astype(np.float32), rng, mild)
+
+    small, large = (fits(person(128, length), draw) for length in (45, 110))
     assert abs(np.median(small) - np.median(large)) < 0.12
     assert np.median(large) > (0.8 if mild else 0.5)
 

@@ -1,4 +1,4 @@
-"""Imitations of what is known of somebody before the second pass: rough, leaking, wrong-edged marks.
+"""Imitations of what is known of somebody before the second pass: rough, leaking marks.
 
 The second pass of stage 1 must trust its mark enough to know who is meant and doubt it enough to
 find the true outline. Roughness is measured in the length of the person, as that of the networks

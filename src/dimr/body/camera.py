@@ -64,6 +64,8 @@ class Lens(NamedTuple):
     """Crop-normalised length."""
     middle_norm: tuple[float, float]
     """The principal point, crop-normalised."""
+    half_norm: tuple[float, float] = (float("inf"), float("inf"))
+    """Half the picture's sides, crop-normalised, if the principal point is its middle."""
 
 
 WEAK = Lens(float("inf"), (0.0, 0.0))
@@ -78,7 +80,9 @@ def crop_lens(perspective: PerspectiveCamera, crop: Crop) -> Lens:
     if crop.angle_rad:
         raise ValueError(f"crop: got an angle of {crop.angle_rad} rad, want an upright crop")
     x, y = full_to_norm(crop, np.asarray(perspective.principal_px))
-    return Lens(2 * perspective.focal_px / crop.side_px, (float(x), float(y)))
+    scale = 2 / crop.side_px
+    half = tuple(scale * (each + 0.5) for each in perspective.principal_px)
+    return Lens(scale * perspective.focal_px, (float(x), float(y)), half)
 
 
 def project_lens(

@@ -64,7 +64,7 @@ USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
 """Before anything is learnt of it; and between which it is: in half windows and in metres."""
 SECOND_LOOKS = 3
 """Of the second opinion, one after the other as above."""
-TRUST = 0.2
+TRUST = 0.15
 """Of the second opinion: what it expects to be off in the picture counts so much. That is learnt
 from drawn people, on whom it is worse than on photographs."""
 SHARPNESS, SHARPNESS_M = 4, 2

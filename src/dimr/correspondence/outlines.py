@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
-from dimr.correspondence.confirm import SAME_PERSON, overlap
+from dimr.correspondence.confirm import overlap
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
 from dimr.correspondence.people import (
     is_apart,
@@ -45,6 +45,8 @@ STICK_SPREAD = 0.06
 """Standard deviation of a stick's rim, in the longer side of the box."""
 LEAST_SEEN = 0.05
 """A limb is drawn as strongly as the less seen of its ends is; less than this is not drawn."""
+SAME_CLAIM = 0.75
+"""Of the pixels that somebody claims: whoever claims so many of a surer one's is that person."""
 LEAST_PIXELS = 30
 """Of the picture; who has fewer keeps the outline they had."""
 
@@ -150,7 +152,7 @@ def tell_apart(
         marks = np.concatenate([marks_of(person, crop), limb_maps(sightings, k, crop)])
         share = _share(network, picture, crop, marks)
         claim = share > 0.5
-        if not claim.any() or any(overlap(claim, each) >= SAME_PERSON for each in claims.values()):
+        if not claim.any() or any(overlap(claim, each) >= SAME_CLAIM for each in claims.values()):
             continue
         claims[k] = claim
         more = share > best

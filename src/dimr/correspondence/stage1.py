@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import (
@@ -309,7 +309,7 @@ class Stage1:
         features = self.see(picture, detection, crop, for_stage2=False)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()
         size = picture.shape[1], picture.shape[0]
-        return (1 - MARK_TRUST) * uncrop_picture(person, crop, size) + MARK_TRUST * mask > 0.5
+        return with_mark(uncrop_picture(person, crop, size), mask) > 0.5
 
     def _candidates(
         self, picture: UInt8[np.ndarray, "H W 3"], window: Crop
@@ -368,9 +368,9 @@ class Stage1:
             np.vstack([crop_matrix(own), [0, 0, 1]])
         )
         height, width = size
-        outline = (1 - MARK_TRUST) * cv2.warpAffine(person, from_cells[:2], (width, height))
+        outline = cv2.warpAffine(person, from_cells[:2], (width, height))
         mark = cv2.warpAffine(detection.mask.astype(np.float32), matrix, (width, height))
-        return mask_iuv(warp_iuv(cells, from_cells[:2], size), outline + MARK_TRUST * mark > 0.5)
+        return mask_iuv(warp_iuv(cells, from_cells[:2], size), with_mark(outline, mark) > 0.5)
 
     def find_iuvs(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[IuvWindow]:
         """Both passes: everybody's visible surface in pixels of the picture, best first."""
@@ -386,12 +386,14 @@ class Stage1:
 
     @torch.inference_mode()
     def refine(self, features: CropFeatures) -> Iuv:
-        """The visible surface of the marked person, at half of the crop's resolution.
-
-        Whether a pixel is the person's, the mark says, too: the outline that it mostly is comes
-        from a network that learnt from photographs.
-        """
+        """The visible surface of the marked person, at half of the crop's resolution."""
         person, part, position_m = self.decode(features).of_first()
-        mark = features.marker[0, 0].cpu().numpy()
-        person = (1 - MARK_TRUST) * person + MARK_TRUST * mark
+        person = with_mark(person, features.marker[0, 0].cpu().numpy())
         return embedding_to_iuv(person, part, position_m, self.table)
+
+
+def with_mark(
+    person: Float[np.ndarray, "h w"], mark: Shaped[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w"]:
+    """Probability of somebody's pixels; the mark counts, too: who drew it knows photographs."""
+    return (1 - MARK_TRUST) * person + MARK_TRUST * mark

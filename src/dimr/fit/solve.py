@@ -27,11 +27,14 @@ from dimr.fit.geometry import (
     project_points,
 )
 from dimr.fit.landmarks import landmark_terms
+from dimr.fit.rim import rim_term
 from dimr.fit.terms import Keypoints, Term, keypoint_term, pixel_term, weights_of
 from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 12
+RIM_STEPS = (4, 6, 8, 10)
+"""Before these steps, counted from 0, rims are compared; what pulls then, pulls until the next."""
 JOINT_RAD, TRUNK_RAD = 0.6, 0.2
 """Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
 TRUNK = (0, 3, 6, 9, 12, 13, 14)
@@ -94,8 +97,10 @@ def fit_to_iuv(
     if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    state, precision = start, 1 / prior_std(seen) ** 2
-    for _ in range(STEPS):
+    state, precision, rim = start, 1 / prior_std(seen) ** 2, None
+    for number in range(STEPS):
+        if landmarks is not None and number in RIM_STEPS:
+            rim = rim_term(*_as_it_is(regression, state), iuv, body, atlas, lens, seen)
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
         moved = torch.cat(
@@ -107,7 +112,7 @@ def fit_to_iuv(
             ]
         ).double()
         curvature, gradient = torch.diag(precision), precision * moved
-        for term in terms:
+        for term in terms if rim is None else [*terms, rim]:
             residual, jacobian = linearise(term, state, posed, camera[0], descends, lens)
             weight = weights_of(residual, term)
             weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
@@ -115,15 +120,20 @@ def fit_to_iuv(
             gradient += weighted.T @ residual.flatten().double()
         step = -torch.linalg.solve(curvature, gradient).float()
         state = advance(state, posed.turns, step)
-    fitted = (
-        state.rotmats,
-        state.betas,
-        torch.cat([camera[:1] * state.zoom.exp(), state.shift_norm]),
-    )
-    if not all(each.isfinite().all() for each in fitted):
+    fitted, camera = _as_it_is(regression, state)
+    if not all(each.isfinite().all() for each in (*fitted[:2], camera)):
         return regression
-    rotmats, betas, camera = (each[None].to(regression.rotmats.device) for each in fitted)
-    return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
+    return fitted._replace(camera=camera[None].to(fitted.camera))
+
+
+def _as_it_is(regression: Regression, state: State) -> tuple[Regression, Float[Tensor, "3"]]:
+    """The answer with what is sought in its place, and the camera on the CPU."""
+    scale = regression.camera[0, :1].cpu().float() * state.zoom.exp()
+    rotmats, betas = (
+        each[None].to(regression.rotmats.device) for each in (state.rotmats, state.betas)
+    )
+    camera = torch.cat([scale, state.shift_norm])
+    return regression._replace(rotmats=rotmats, betas=betas), camera
 
 
 def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:
@@ -152,4 +162,8 @@ def linearise(
         jacobian = jacobian - (term.origin @ jacobian.flatten(1)).view(3, -1)
     else:
         place, jacobian = project_points(place, jacobian, state, scale, lens)
-    return place - term.places, jacobian
+    residual = place - term.places
+    if term.normals is None:
+        return residual, jacobian
+    across = (residual * term.normals).sum(1, keepdim=True)
+    return across, torch.einsum("nd,ndk->nk", term.normals, jacobian)[:, None]

@@ -48,6 +48,8 @@ class Term(NamedTuple):
     kind: Literal["label", "pixel", "landmark"]
     """How errors are told: see `weights_of`."""
     origin: Float[Tensor, "N"] | None = None
+    normals: Float[Tensor, "N 2"] | None = None
+    """Places are lines: only the distance along these counts."""
 
 
 def pixel_term(

@@ -57,6 +57,8 @@ ENOUGH_SEEN = 50
 """Vertices from which those in sight say where a body is; else its joints do."""
 MOSTLY_SEEN = 0.6
 """Mean visibility of `LIMB_LANDMARKS` from which stage 2 is asked once more."""
+WHOLLY_SEEN = 0.85
+"""The same, from which the rim of the body is laid on that of the mask."""
 
 
 class Model:
@@ -162,7 +164,8 @@ class Model:
         """Stage 2's answer about one crop, laid on what is seen; see `dimr.fit.fit_to_iuv`.
 
         Where landmarks see most of somebody, stage 2 is asked once more: what it has laid there
-        says better than stage 1 which surface the pixels show.
+        says better than stage 1 which surface the pixels show. Where they see nearly all, the rim
+        of the body is laid on that of the mask, too.
 
         Args:
             regress: stage 2 on an IUV of the crop.
@@ -171,14 +174,16 @@ class Model:
             lens: of the crop, through which the answer's camera then is.
         """
 
-        def lay(seen: Iuv) -> Regression:
+        def lay(seen: Iuv, rims: bool = False) -> Regression:
             start = self._look_through(lens, regress(seen), seen)
-            return fit_to_iuv(start, seen, self.body, self.atlas, None, landmarks, lens)
+            return fit_to_iuv(start, seen, self.body, self.atlas, None, landmarks, lens, rims)
 
         laid = lay(iuv)
-        if landmarks is None or landmarks[list(LIMB_LANDMARKS), 3].mean() < MOSTLY_SEEN:
+        visible = 0.0 if landmarks is None else landmarks[list(LIMB_LANDMARKS), 3].mean()
+        if visible < MOSTLY_SEEN:
             return laid
-        return lay(lay_surface(laid, iuv, self.body, self.atlas, lens))
+        again = lay_surface(laid, iuv, self.body, self.atlas, lens)
+        return lay(again, bool(visible >= WHOLLY_SEEN))
 
     def _look_through(self, lens: Lens, regression: Regression, iuv: Iuv) -> Regression:
         """Stage 2's answer in weak perspective, with the camera that the lens shows alike.

@@ -81,8 +81,8 @@ def crop_lens(perspective: PerspectiveCamera, crop: Crop) -> Lens:
         raise ValueError(f"crop: got an angle of {crop.angle_rad} rad, want an upright crop")
     x, y = full_to_norm(crop, np.asarray(perspective.principal_px))
     scale = 2 / crop.side_px
-    half = tuple(scale * (each + 0.5) for each in perspective.principal_px)
-    return Lens(scale * perspective.focal_px, (float(x), float(y)), half)
+    right, down = (scale * (float(each) + 0.5) for each in perspective.principal_px)
+    return Lens(scale * perspective.focal_px, (float(x), float(y)), (right, down))
 
 
 def project_lens(

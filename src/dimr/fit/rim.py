@@ -3,8 +3,9 @@
 Labels and landmarks say which point of the body is where, and slide along limbs; an outline says
 only where a body ends, but it is what stage 1 knows best. Each rim is compared with the other, as
 in iterative closest points: whatever pair is near and faces the same way pulls, across the rim
-alone. Something that hides the body has a rim, too, which is why far pairs count for nothing and
-hidden parts for little; so have clothes, which is why a body is not laid on a true IUV's rim.
+alone. Something that hides the body ends the mask, too, which is why rims are for people of whom
+nearly all is seen, far pairs count for nothing, and those where the body reaches beyond the mask
+for less; so do clothes, which is why a body is not laid on a true IUV's rim.
 """
 
 from typing import NamedTuple
@@ -35,6 +36,8 @@ ALIKE = 0.5
 """Least cosine between the normals of a pair."""
 FEWEST, MOST = 10, 200
 """Pairs that say something; so many are used, the others' weight on them."""
+BEYOND = 0.3
+"""What a pair counts where the body reaches beyond the mask."""
 MARGIN_PX = 1
 """So near to the edge of the crop or of the picture nobody's rim is known."""
 BLUR_PX = 1.5
@@ -83,7 +86,9 @@ def rim_term(
     to_wanted, to_own = pairs(own, wanted), pairs(wanted, own)
     mine = np.concatenate([to_wanted[0], to_own[1]])
     theirs = np.concatenate([to_wanted[1], to_own[0]])
-    trust = np.concatenate([shown[to_wanted[0]], np.ones(len(to_own[0]))])
+    gap = own.places_norm[mine] - wanted.places_norm[theirs]
+    beyond = (gap * wanted.normals[theirs]).sum(1) > 0
+    trust = shown[mine] * np.where(beyond, BEYOND, 1)
     if len(mine) < FEWEST:
         return None
     if len(mine) > MOST:
@@ -125,8 +130,8 @@ def pairs(rim: Rim, other: Rim) -> tuple[Int[np.ndarray, "P"], Int[np.ndarray, "
     of_rim, of_other = (
         np.concatenate([each.places_norm, REACH * each.normals], axis=1) for each in (rim, other)
     )
-    gap, nearest = KDTree(of_other).query(of_rim)
-    near = gap <= REACH
+    found = KDTree(of_other).query(of_rim)
+    gap, nearest = np.asarray(found[0]), np.asarray(found[1], np.int64)
     facing = (rim.normals * other.normals[nearest]).sum(1)
-    near &= facing > ALIKE
+    near = (gap <= REACH) & (facing > ALIKE)
     return np.flatnonzero(near), nearest[near]

@@ -56,6 +56,7 @@ def fit_to_iuv(
     keypoints: Keypoints | None = None,
     landmarks: Float[Tensor, "L 10"] | None = None,
     lens: Lens = WEAK,
+    rims: bool = False,
 ) -> Regression:
     """Stage 2's answer about one person, laid on the IUV, on keypoints and on landmarks.
 
@@ -72,6 +73,7 @@ def fit_to_iuv(
         landmarks: what the landmark network says of the crop, as `look_at_pose` of
             `dimr.correspondence.landmarks` gives it.
         lens: of the crop, through which the regression's camera is, before and after.
+        rims: whether the body's rim should lie on that of the mask, too (`dimr.fit.rim`).
 
     Raises:
         ValueError: for a batch, a crop that is not square, or keypoints or landmarks of wrong
@@ -99,7 +101,7 @@ def fit_to_iuv(
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
     state, precision, rim = start, 1 / prior_std(seen) ** 2, None
     for number in range(STEPS):
-        if landmarks is not None and number in RIM_STEPS:
+        if rims and number in RIM_STEPS:
             rim = rim_term(*_as_it_is(regression, state), iuv, body, atlas, lens, seen)
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)

@@ -25,12 +25,12 @@ from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
 from dimr.evaluate.synthetic import sample_errors
-from dimr.fit import landmarks, solve, terms
+from dimr.fit import landmarks, rim, solve, terms
 from dimr.predict import Model, load
 from dimr.surface.iuv import part_seen
 from dimr.types import Iuv, Regression
 
-MODULES = (solve, terms, landmarks)
+MODULES = (solve, terms, landmarks, rim)
 """Where the constants of refinement are."""
 
 

@@ -118,25 +118,28 @@ class TestTerm:
         half = term_of(standing, shown, open_body, open_atlas, seen=SEEN / 2)
         torch.testing.assert_close(half.trust, whole.trust / 2)
 
-    def test_what_may_hide_the_body_counts_less(self, standing, shown, open_body, open_atlas):
-        """A mask without a rim of two cells, and one with two cells more."""
-        ones = np.ones((5, 5), np.uint8)
-        trust = [
-            term_of(
-                standing,
-                Iuv(change(shown.mask.astype(np.uint8), ones) > 0, shown.uv),
-                open_body,
-                open_atlas,
-            ).trust.sum()
-            for change in (cv2.erode, cv2.dilate)
-        ]
-        assert trust[0] < 0.6 * trust[1]
+    @pytest.mark.parametrize(
+        ("change", "share"), [(cv2.erode, rim.BEYOND), (cv2.dilate, 1.0)], ids=["less", "more"]
+    )
+    def test_what_may_hide_the_body_counts_less(
+        self, change, share, standing, shown, open_body, open_atlas, monkeypatch
+    ):
+        """A mask that ends two cells before the body, and one that ends as far beyond it."""
+        mask = change(shown.mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        trust = []
+        for beyond in (rim.BEYOND, 1.0):
+            monkeypatch.setattr(rim, "BEYOND", beyond)
+            term = term_of(standing, Iuv(mask, shown.uv), open_body, open_atlas)
+            trust.append(float(term.trust.sum()))
+        assert trust[0] / trust[1] == pytest.approx(share, abs=0.1)
 
     def test_without_a_body_or_a_mask_there_is_none(self, standing, shown, open_body, open_atlas):
         nobody = mask_iuv(shown, np.zeros_like(shown.mask))
         assert term_of(standing, nobody, open_body, open_atlas) is None
         away = standing._replace(camera=torch.tensor([[0.9, 9.0, 9.0]]))
         assert term_of(away, shown, open_body, open_atlas) is None
+        broken = standing._replace(camera=torch.tensor([[torch.nan, 0.0, 0.0]]))
+        assert term_of(broken, shown, open_body, open_atlas) is None
 
 
 class TestFit:

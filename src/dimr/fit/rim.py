@@ -31,9 +31,7 @@ RIM_NOISE = 0.03
 RIM_SHARE = 0.2
 """Pixels of a rim err together: five count as one."""
 REACH = 0.07
-"""Between pairs at most, crop-normalised; a normal that is wrong by one counts as much."""
-ALIKE = 0.5
-"""Least cosine between the normals of a pair."""
+"""Between pairs at most, crop-normalised; normals that are 60 degrees apart count as much."""
 FEWEST, MOST = 10, 200
 """Pairs that say something; so many are used, the others' weight on them."""
 BEYOND = 0.3
@@ -75,10 +73,13 @@ def rim_term(
         seen: how well each part is.
 
     Returns:
-        None where there is no body in the crop, or where the rims have little in common.
+        None where there is no body in the crop, where its numbers are not finite, or where the
+        rims have little in common.
     """
     vertices_m = body(regression.rotmats, regression.betas).vertices_m[0].cpu().float()
     in_crop = torch.cat([project_lens(vertices_m, camera, lens), vertices_m[:, 2:]], dim=1)
+    if not in_crop.isfinite().all():
+        return None
     drawn, _ = render_iuv(in_crop.numpy(), atlas, np.array([1, 0, 0], np.float32), iuv.mask.shape)
     own, wanted = rim_of(drawn.mask, lens), rim_of(iuv.mask, lens)
     face, bary = atlas.uv_to_surface(drawn.uv[own.pixels])
@@ -108,7 +109,7 @@ def rim_term(
 def rim_of(mask: Bool[np.ndarray, "h h"], lens: Lens) -> Rim:
     """Of a mask in a crop, but for what is cut off by the edge of the crop or of the picture."""
     size = len(mask)
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     rows, cols = np.nonzero(mask & ~inner)
     places = crop_to_norm(np.stack([cols, rows], axis=1).astype(np.float64), size)
     middle, half = np.array(lens.middle_norm), np.array(lens.half_norm)
@@ -132,6 +133,5 @@ def pairs(rim: Rim, other: Rim) -> tuple[Int[np.ndarray, "P"], Int[np.ndarray, "
     )
     found = KDTree(of_other).query(of_rim)
     gap, nearest = np.asarray(found[0]), np.asarray(found[1], np.int64)
-    facing = (rim.normals * other.normals[nearest]).sum(1)
-    near = (gap <= REACH) & (facing > ALIKE)
+    near = gap <= REACH
     return np.flatnonzero(near), nearest[near]

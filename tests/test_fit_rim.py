@@ -8,6 +8,7 @@ import torch
 from dimr.body.camera import WEAK, Lens, crop_lens, default_camera
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.fit import fit_to_iuv, geometry, lay_surface, rim, solve
+from dimr.fit.terms import Term
 from dimr.image.crop import crop_to_norm
 from dimr.surface.iuv import mask_iuv
 from dimr.surface.render import render_iuv
@@ -43,8 +44,14 @@ def drawn(regression, body, atlas) -> Iuv:
     return render_iuv(vertices_m, atlas, regression.camera[0].numpy(), (SIZE, SIZE))[0]
 
 
-def term_of(regression, iuv, body, atlas, lens=WEAK, seen=SEEN):
-    return rim.rim_term(regression, regression.camera[0], iuv, body, atlas, lens, seen)
+def term_or_none(regression, iuv, body, atlas, seen=SEEN) -> Term | None:
+    return rim.rim_term(regression, regression.camera[0], iuv, body, atlas, WEAK, seen)
+
+
+def term_of(*given, **more) -> Term:
+    term = term_or_none(*given, **more)
+    assert term is not None
+    return term
 
 
 class TestRim:
@@ -91,7 +98,7 @@ class TestTerm:
     ):
         beside = standing._replace(camera=standing.camera + torch.tensor([[0, *SHIFT]]))
         term = term_of(beside, shown, open_body, open_atlas)
-        assert term is not None and term.normals is not None
+        assert term.normals is not None
         state = geometry.State(
             beside.rotmats[0], beside.betas[0], torch.zeros(1), beside.camera[0, 1:]
         )
@@ -135,11 +142,11 @@ class TestTerm:
 
     def test_without_a_body_or_a_mask_there_is_none(self, standing, shown, open_body, open_atlas):
         nobody = mask_iuv(shown, np.zeros_like(shown.mask))
-        assert term_of(standing, nobody, open_body, open_atlas) is None
+        assert term_or_none(standing, nobody, open_body, open_atlas) is None
         away = standing._replace(camera=torch.tensor([[0.9, 9.0, 9.0]]))
-        assert term_of(away, shown, open_body, open_atlas) is None
+        assert term_or_none(away, shown, open_body, open_atlas) is None
         broken = standing._replace(camera=torch.tensor([[torch.nan, 0.0, 0.0]]))
-        assert term_of(broken, shown, open_body, open_atlas) is None
+        assert term_or_none(broken, shown, open_body, open_atlas) is None
 
 
 class TestFit:

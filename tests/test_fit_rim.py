@@ -16,7 +16,7 @@ from dimr.types import Crop, Iuv, Regression
 
 SIZE = 96
 SEEN = np.ones(24, np.float32)
-SHIFT = np.float32([0.03, -0.02])
+SHIFT = (0.03, -0.02)
 
 
 def square(rows, cols):

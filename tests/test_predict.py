@@ -330,24 +330,32 @@ class TestModel:
             gaps = [np.abs(each.uv - iuv.uv)[iuv.mask].mean() for each in asked[:2]]
             assert gaps[1] < 0.5 * gaps[0]
 
-    def test_everything_is_laid_through_the_same_lens(self, body, atlas, monkeypatch):
+    @pytest.mark.parametrize(("visible", "rims"), [(1.0, [False, True]), (0.7, [False, False])])
+    def test_everything_is_laid_through_the_same_lens(
+        self, visible, rims, body, atlas, monkeypatch
+    ):
+        """And on rims where nearly all is seen, when stage 2 is asked once more."""
         person = KnownPerson(body, atlas, 5, (0.2, 0.1, 4.5))
         model = perfect_model(body, atlas, [person])
         crop = model.stage1.refine_crop(person.detection)
         landmarks = torch.zeros(39, 10)
-        landmarks[list(predict.LIMB_LANDMARKS), 3] = 1
+        landmarks[list(predict.LIMB_LANDMARKS), 3] = visible
         landmarks[:, 8:] = 9.0
-        lenses = []
-        for name in ("fit_to_iuv", "lay_surface"):
+        fits, surfaces = [], []
+        for name, calls in (("fit_to_iuv", fits), ("lay_surface", surfaces)):
             real = getattr(predict, name)
             monkeypatch.setattr(
-                predict, name, lambda *given, real=real: lenses.append(given[-1]) or real(*given)
+                predict,
+                name,
+                lambda *given, real=real, calls=calls: calls.append(given) or real(*given),
             )
         lens = crop_lens(CAMERA, crop)
         model.refine(
             lambda _: person.regression(crop), crop_iuv(person.iuv, crop), landmarks, lens
         )
-        assert lenses == [lens] * 3
+        assert [each[-2] for each in fits] == [lens] * 2
+        assert [each[-1] for each in surfaces] == [lens]
+        assert [each[-1] for each in fits] == rims
 
     def test_stage_1_gets_the_surface_of_the_body_through_the_lens(self, body, atlas):
         """A mirrored surface comes right again, also of somebody close to a wide lens."""

@@ -45,7 +45,8 @@ def drawn(regression, body, atlas) -> Iuv:
 
 
 def term_or_none(regression, iuv, body, atlas, seen=SEEN) -> Term | None:
-    return rim.rim_term(regression, regression.camera[0], iuv, body, atlas, WEAK, seen)
+    wanted = rim.rim_of(iuv.mask, WEAK)
+    return rim.rim_term(regression, wanted, iuv.mask.shape, body, atlas, WEAK, seen)
 
 
 def term_of(*given, **more) -> Term:

@@ -179,11 +179,11 @@ class Model:
             return fit_to_iuv(start, seen, self.body, self.atlas, None, landmarks, lens, rims)
 
         laid = lay(iuv)
-        visible = 0.0 if landmarks is None else landmarks[list(LIMB_LANDMARKS), 3].mean()
+        visible = 0.0 if landmarks is None else float(landmarks[list(LIMB_LANDMARKS), 3].mean())
         if visible < MOSTLY_SEEN:
             return laid
         again = lay_surface(laid, iuv, self.body, self.atlas, lens)
-        return lay(again, bool(visible >= WHOLLY_SEEN))
+        return lay(again, visible >= WHOLLY_SEEN)
 
     def _look_through(self, lens: Lens, regression: Regression, iuv: Iuv) -> Regression:
         """Stage 2's answer in weak perspective, with the camera that the lens shows alike.

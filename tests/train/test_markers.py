@@ -20,9 +20,9 @@ def test_marker_is_rough_but_points_at_the_target(seed):
 
 
 def test_markers_differ_from_the_truth_and_from_each_other():
-    target = square()
+    target = person(96, 70)
     markers = [rough_marker(target, ~target, np.random.default_rng(s)) for s in range(8)]
-    assert sum((marker != target).any() for marker in markers) >= 6
+    assert all((marker != target).any() for marker in markers)
     assert any((markers[0] != other).any() for other in markers[1:])
 
 

@@ -12,19 +12,17 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Float32, Int
 from scipy.spatial import KDTree
-from torch import Tensor
 
-from dimr.body.camera import Lens, project_lens
+from dimr.body.camera import Lens
 from dimr.body.model import BodyModel
 from dimr.fit.geometry import as_tensor, vertex_points
-from dimr.fit.terms import Term
+from dimr.fit.surface import draw_body
+from dimr.fit.terms import Term, evenly
 from dimr.image.crop import crop_to_norm
 from dimr.surface.atlas import Atlas
-from dimr.surface.render import render_iuv
-from dimr.types import Iuv, Regression
+from dimr.types import Regression
 
 RIM_NOISE = 0.03
 """Standard deviation of a rim, crop-normalised."""
@@ -54,8 +52,8 @@ class Rim(NamedTuple):
 
 def rim_term(
     regression: Regression,
-    camera: Float[Tensor, "3"],
-    iuv: Iuv,
+    wanted: Rim,
+    size: tuple[int, int],
     body: BodyModel,
     atlas: Atlas,
     lens: Lens,
@@ -65,23 +63,18 @@ def rim_term(
 
     Args:
         regression: of one crop (B = 1), as the body stands now; its points have its correctives.
-        camera: through the lens.
-        iuv: what is seen.
+        wanted: rim of the mask.
+        size: of the mask, (height, width).
         body: whose parameters these are.
         atlas: the map of that body.
         lens: of the crop.
         seen: how well each part is.
 
     Returns:
-        None where there is no body in the crop, where its numbers are not finite, or where the
-        rims have little in common.
+        None where the rims have little in common, as those of a body that is not in the crop.
     """
-    vertices_m = body(regression.rotmats, regression.betas).vertices_m[0].cpu().float()
-    in_crop = torch.cat([project_lens(vertices_m, camera, lens), vertices_m[:, 2:]], dim=1)
-    if not in_crop.isfinite().all():
-        return None
-    drawn, _ = render_iuv(in_crop.numpy(), atlas, np.array([1, 0, 0], np.float32), iuv.mask.shape)
-    own, wanted = rim_of(drawn.mask, lens), rim_of(iuv.mask, lens)
+    drawn = draw_body(regression, body, atlas, lens, size)
+    own = rim_of(drawn.mask, lens)
     face, bary = atlas.uv_to_surface(drawn.uv[own.pixels])
     shown = np.minimum(seen[atlas.part_of_face[face]], 1)
     to_wanted, to_own = pairs(own, wanted), pairs(wanted, own)
@@ -93,7 +86,7 @@ def rim_term(
     if len(mine) < FEWEST:
         return None
     if len(mine) > MOST:
-        chosen = ((np.arange(MOST) + 0.5) * (len(mine) / MOST)).astype(np.intp)
+        chosen = evenly(len(mine), MOST)
         trust = trust[chosen] * (len(mine) / MOST)
         mine, theirs = mine[chosen], theirs[chosen]
     return Term(

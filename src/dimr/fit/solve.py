@@ -27,7 +27,7 @@ from dimr.fit.geometry import (
     project_points,
 )
 from dimr.fit.landmarks import landmark_terms
-from dimr.fit.rim import rim_term
+from dimr.fit.rim import rim_of, rim_term
 from dimr.fit.terms import Keypoints, Term, keypoint_term, pixel_term, weights_of
 from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
@@ -100,9 +100,11 @@ def fit_to_iuv(
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
     state, precision, rim = start, 1 / prior_std(seen) ** 2, None
+    wanted = rim_of(iuv.mask, lens) if rims else None
     for number in range(STEPS):
-        if rims and number in RIM_STEPS:
-            rim = rim_term(*_as_it_is(regression, state), iuv, body, atlas, lens, seen)
+        if wanted is not None and number in RIM_STEPS:
+            now = _as_it_is(regression, state)
+            rim = rim_term(now, wanted, iuv.mask.shape, body, atlas, lens, seen)
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
         moved = torch.cat(
@@ -122,20 +124,18 @@ def fit_to_iuv(
             gradient += weighted.T @ residual.flatten().double()
         step = -torch.linalg.solve(curvature, gradient).float()
         state = advance(state, posed.turns, step)
-    fitted, camera = _as_it_is(regression, state)
-    if not all(each.isfinite().all() for each in (*fitted[:2], camera)):
-        return regression
-    return fitted._replace(camera=camera[None].to(fitted.camera))
+    fitted = _as_it_is(regression, state)
+    return fitted if all(each.isfinite().all() for each in fitted[:3]) else regression
 
 
-def _as_it_is(regression: Regression, state: State) -> tuple[Regression, Float[Tensor, "3"]]:
-    """The answer with what is sought in its place, and the camera on the CPU."""
+def _as_it_is(regression: Regression, state: State) -> Regression:
+    """The answer with what is sought in its place."""
     scale = regression.camera[0, :1].cpu().float() * state.zoom.exp()
-    rotmats, betas = (
-        each[None].to(regression.rotmats.device) for each in (state.rotmats, state.betas)
-    )
     camera = torch.cat([scale, state.shift_norm])
-    return regression._replace(rotmats=rotmats, betas=betas), camera
+    rotmats, betas, camera = (
+        each[None].to(regression.rotmats.device) for each in (state.rotmats, state.betas, camera)
+    )
+    return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
 
 
 def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:

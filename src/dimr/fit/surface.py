@@ -38,11 +38,7 @@ def lay_surface(
         atlas: the map of that body.
         lens: of the crop, if the regression's camera is through one.
     """
-    camera = regression.camera[0].cpu()
-    vertices_m = body(regression.rotmats, regression.betas).vertices_m[0].cpu()
-    seen = project_lens(vertices_m, camera, lens)
-    in_crop = torch.cat([seen, vertices_m[:, 2:]], dim=1).numpy()
-    drawn, _ = render_iuv(in_crop, atlas, np.array([1, 0, 0], np.float32), iuv.mask.shape)
+    drawn = draw_body(regression, body, atlas, lens, iuv.mask.shape)
     if not (drawn.mask.any() and iuv.mask.any()):
         return iuv
     uv = iuv.uv[iuv.mask].copy()
@@ -61,6 +57,16 @@ def lay_surface(
     laid = np.zeros_like(iuv.uv)
     laid[iuv.mask] = np.clip(uv, 0, 1)
     return Iuv(iuv.mask, laid, iuv.confidence)
+
+
+def draw_body(
+    regression: Regression, body: BodyModel, atlas: Atlas, lens: Lens, size: tuple[int, int]
+) -> Iuv:
+    """What a crop of this size shows of a body that nothing hides; nothing of broken numbers."""
+    vertices_m = body(regression.rotmats, regression.betas).vertices_m[0].cpu()
+    seen = project_lens(vertices_m, regression.camera[0].cpu(), lens)
+    in_crop = torch.cat([seen, vertices_m[:, 2:]], dim=1).numpy()
+    return render_iuv(in_crop, atlas, np.array([1, 0, 0], np.float32), size)[0]
 
 
 def _nearest(drawn: Iuv) -> Float32[np.ndarray, "h w 2"]:

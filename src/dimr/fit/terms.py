@@ -75,9 +75,13 @@ def choose_pixels(part: Int[np.ndarray, "N"], count: int = PIXELS_A_PART) -> Int
     """At most `count` pixels of each part, spread evenly over those it has."""
     chosen = []
     for own in (np.flatnonzero(part == each) for each in range(24)):
-        picks = (np.arange(count) + 0.5) * (len(own) / count)
-        chosen.append(own if len(own) <= count else own[picks.astype(np.intp)])
+        chosen.append(own if len(own) <= count else own[evenly(len(own), count)])
     return np.concatenate(chosen)
+
+
+def evenly(total: int, count: int) -> Int[np.ndarray, "M"]:
+    """So many of the numbers below a total."""
+    return ((np.arange(count) + 0.5) * (total / count)).astype(np.intp)
 
 
 def keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel) -> Term:

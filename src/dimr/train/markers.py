@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dimr.image.crop import mask_box_px
+
 BOXES = 0.05
 """Share of marks that are the target's box."""
 CONFUSED = 1 / 3
@@ -99,8 +101,8 @@ def roughen(
 
 def _length(who: Bool[np.ndarray, "h w"]) -> float:
     """Longer side of somebody's box; of all their pieces."""
-    sides = [np.nonzero(who.any(axis))[0] for axis in (0, 1)]
-    return float(max(each[-1] - each[0] + 1 for each in sides))
+    box = mask_box_px(who)
+    return float((box[2:] - box[:2]).max())
 
 
 def _spot(
@@ -147,8 +149,7 @@ def _box(target: Bool[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.
     mark = np.zeros(target.shape, np.float32)
     if not target.any():
         return mark
-    rows, cols = np.nonzero(target.any(1))[0], np.nonzero(target.any(0))[0]
-    box = np.array([cols[0], rows[0], cols[-1] + 1, rows[-1] + 1], float)
+    box = mask_box_px(target).astype(float) + 0.5
     box += rng.normal(0, 0.06, 4) * np.tile(box[2:] - box[:2], 2)
     x0, y0, x1, y1 = box
     if rng.random() < 0.5:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dimr.body.model import BodyModel
+from dimr.correspondence.outlines import OutlineNet
 from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import HeadSize
 from dimr.predict import load
@@ -24,12 +25,16 @@ from dimr.train.run import Run
 from dimr.train.seen import stage1_hash
 from dimr.train.weights import (
     ENCODER_FILE,
+    OUTLINES_FILE,
     STAGE1_FILE,
     STAGE2_FILE,
     hear_surface,
     keep_encoder,
+    load_outlines,
+    load_stage1_network,
     load_stages,
     new_stage2,
+    save_outlines,
     save_stage2,
     stage1_files,
 )
@@ -107,6 +112,24 @@ def test_a_decoder_that_goes_on_leaves_the_shared_encoder_alone(trained, body, a
     changed = {name for name in before if not before[name].equal(after[name])}
     assert changed and not any(name.startswith("encoder.") for name in changed)
     assert card["recipe"] == "stage1_decoder"
+
+
+def test_who_tells_people_apart_goes_along_with_the_encoder(trained, body, atlas, tmp_path):
+    """Not with an encoder that learns: what is read from its features would be another's."""
+    shutil.copy(trained / STAGE1_FILE, tmp_path)
+    known = OutlineNet.of_second_pass(load_stage1_network(trained, body, atlas))
+    save_outlines(tmp_path, known, {"recipe": "outlines"})
+    weights = {}
+    for recipe in (train_stage1_decoder, train_stage1):
+        run = Run(folder=tmp_path / recipe.__name__, stage1=tmp_path, steps=1, validation=2)
+        recipe(run, body, atlas)
+        weights[recipe] = run.folder / "weights"
+    encoder = load_stage1_network(weights[train_stage1_decoder], body, atlas).encoder
+    kept, card = load_outlines(weights[train_stage1_decoder], encoder)
+    assert kept is not None and card["recipe"] == "outlines"
+    states = kept.state_dict(), known.state_dict()
+    assert all(states[0][name].equal(states[1][name]) for name in states[1])
+    assert not (weights[train_stage1] / OUTLINES_FILE).exists()
 
 
 def test_a_head_fits_though_stage_1_has_learnt_on(trained, body, atlas, tmp_path):

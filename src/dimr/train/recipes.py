@@ -138,6 +138,10 @@ def _train_correspondence(
     encoder_learns = any(each.requires_grad for each in network.encoder.parameters())
     if run.stage1 is not None and (encoder_learns or (run.stage1 / ENCODER_FILE).is_file()):
         keep_encoder(run.stage1, run.folder / "weights", body, atlas)
+    if run.stage1 is not None and not encoder_learns:
+        outliner, about_outliner = load_outlines(run.stage1, network.encoder)
+        if outliner is not None:  # its encoder is still the network's
+            save_outlines(run.folder / "weights", outliner, about_outliner)
     if about_poser:  # it goes with the network that has learnt to hear it
         save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
     return best

@@ -62,7 +62,7 @@ POSE_VALUES = 10
 """Of each landmark; see `look_at_pose`."""
 USUAL_SPREAD, LEAST_SPREAD, LARGEST_SPREAD = 0.1, 0.01, 1.5
 """Before anything is learnt of it; and between which it is: in half windows and in metres."""
-SECOND_LOOKS = 4
+SECOND_LOOKS = 3
 """Of the second opinion, one after the other as above."""
 TRUST = 0.15
 """Of the second opinion: what it expects to be off in the picture counts so much. That is learnt

@@ -34,7 +34,7 @@ from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.surface.atlas import Atlas
 from dimr.train.cards import RESEARCH, best_state, data_text, history
-from dimr.train.checkpoint import load_weights, state_hash
+from dimr.train.checkpoint import load_weights, save_weights, state_hash
 from dimr.train.landmark_errors import BorrowedErrors
 from dimr.train.landmark_recipes import (
     train_landmarks,
@@ -52,6 +52,7 @@ from dimr.train.stage2 import GeometryTask, PictureTask, Stage2Task
 from dimr.train.street import StreetSamples, WithStreet
 from dimr.train.weights import (
     ENCODER_FILE,
+    OUTLINES_FILE,
     STAGE1_FILE,
     hear_surface,
     keep_encoder,
@@ -138,12 +139,11 @@ def _train_correspondence(
     encoder_learns = any(each.requires_grad for each in network.encoder.parameters())
     if run.stage1 is not None and (encoder_learns or (run.stage1 / ENCODER_FILE).is_file()):
         keep_encoder(run.stage1, run.folder / "weights", body, atlas)
-    if run.stage1 is not None and not encoder_learns:
-        outliner, about_outliner = load_outlines(run.stage1, network.encoder)
-        if outliner is not None:  # its encoder is still the network's
-            save_outlines(run.folder / "weights", outliner, about_outliner)
     if about_poser:  # it goes with the network that has learnt to hear it
         save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
+    outlines = run.stage1 and run.stage1 / OUTLINES_FILE
+    if outlines and outlines.is_file() and not encoder_learns:  # they belong to it
+        save_weights(run.folder / "weights" / OUTLINES_FILE, *load_weights(outlines))
     return best
 
 

@@ -129,5 +129,6 @@ class Dimr(nn.Module):
         if features is None:
             global_features = uv.new_zeros(len(mask), self.fuse.width)
         else:
-            global_features = features.mean(dim=(2, 3))
+            # in this order the gradient keeps the layout of the maps
+            global_features = features.permute(0, 2, 3, 1).mean(dim=(1, 2))
         return self.regress(completed, global_features, pose, (mask, uv))

@@ -34,13 +34,22 @@ class Standardise(nn.Module):
         """Same shape in and out; in training the statistics follow."""
         if self.training:
             with torch.no_grad():
-                deviation, mean = torch.std_mean(maps, dim=(0, 2, 3), correction=0)
+                # `std_mean` takes four times as long
+                mean = maps.mean((0, 2, 3))
+                centred = _centre(maps, mean, torch.ones_like(mean))
+                deviation = centred.square_().mean((0, 2, 3)).sqrt()
                 share = self.MOMENTUM if self.started else 1.0
                 self.mean.lerp_(mean, share)
                 self.deviation.lerp_(deviation, share)
                 self.started.fill_(True)
-        scale = self.deviation.clamp(min=1e-3)
-        return (maps - self.mean[:, None, None]) / scale[:, None, None]
+        return _centre(maps, self.mean, self.deviation.clamp(min=1e-3))
+
+
+def _centre(
+    maps: Float[Tensor, "B C h w"], mean: Float[Tensor, "C"], scale: Float[Tensor, "C"]
+) -> Float[Tensor, "B C h w"]:
+    """(maps - mean) / scale by channel, in one pass: plain arithmetic takes several."""
+    return F.batch_norm(maps, mean, scale.square(), eps=0)
 
 
 class FuseFeatures(nn.Module):
@@ -90,7 +99,9 @@ class FuseFeatures(nn.Module):
         fused = None
         layers = zip(self.standardise, self.project, maps, strict=True)
         for standardise, conv, each in reversed(list(layers)):
-            projected = conv(standardise(each))
+            # enlarging and wrapping are several times faster on this layout, gradients too
+            interleaved = standardise(each).contiguous(memory_format=torch.channels_last)
+            projected = conv(interleaved)
             fused = projected if fused is None else projected + _enlarge(fused, projected)
         assert fused is not None
         return fused if self.feature_gain is None else self.feature_gain(F.relu(fused))

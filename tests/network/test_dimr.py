@@ -40,6 +40,24 @@ def test_regress_from_shares_an_encoder_pass(model, toy_batch):
     same(open_gain(model)(image, mask, uv), model.regress_from(model.encoder(image), mask, uv))
 
 
+def test_poses_are_regressed_in_single_precision(model, toy_batch):
+    """Under autocast everything before them is not."""
+    image, mask, uv = toy_batch
+    exact = open_gain(model)(image, mask, uv)
+    asked = []
+    model.regress.register_forward_pre_hook(lambda layer, given: asked.append(given))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(image, mask, uv)
+    completed, global_features, *_ = asked[0]
+    given = (completed.vector, completed.part_features, global_features)
+    assert all(each.dtype == torch.float32 for each in (*given, *rough))
+    assert (completed.vector - completed.vector.bfloat16()).abs().max() == 0  # were rounded
+    difference = (rough.rotmats - exact.rotmats).abs().max()
+    assert 0 < difference < 0.01
+    again = model.regress(*asked[0])
+    torch.testing.assert_close(again.rotmats, rough.rotmats, atol=0, rtol=0)
+
+
 def test_picture_joins_without_changing_the_function(model, toy_batch):
     """A head that was trained on the IUV alone computes the same when features attach."""
     image, mask, uv = toy_batch

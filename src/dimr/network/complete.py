@@ -30,6 +30,10 @@ class Completed(NamedTuple):
     part_features: Float[Tensor, "B P C"] | None = None
     attention: Float[Tensor, "B P h w"] | None = None
 
+    def float(self) -> "Completed":
+        """In single precision."""
+        return Completed(*(None if each is None else each.float() for each in self))
+
 
 class ConvBlock(nn.Sequential):
     """3x3 convolution, group norm, ReLU."""

@@ -12,6 +12,7 @@ are the same class with another part in one place.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -131,4 +132,5 @@ class Dimr(nn.Module):
         else:
             # in this order the gradient keeps the layout of the maps
             global_features = features.permute(0, 2, 3, 1).mean(dim=(1, 2))
-        return self.regress(completed, global_features, pose, (mask, uv))
+        with torch.autocast(uv.device.type, enabled=False):  # poses are no matter of three digits
+            return self.regress(completed.float(), global_features.float(), pose, (mask, uv))

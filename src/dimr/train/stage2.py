@@ -256,9 +256,10 @@ class Stage2Task:
         """Eq. 4; with twins the mean over both, and L_sim."""
         predicted = torch.rand(len(batch["mask"])) < 0.75
         target = batch_to_target(batch)
-        found = self.regress(self.model, batch, predicted)
-        if self.twins:
-            twins = self.regress(self.model, batch, predicted, OCCLUDED)
+        with mixed_precision(batch["mask"].device.type):
+            found = self.regress(self.model, batch, predicted)
+            twins = self.regress(self.model, batch, predicted, OCCLUDED) if self.twins else None
+        if twins is not None:
             losses = parallel_inpainting_loss(found, twins, target, self.body.joints, self.weights)
         else:
             losses = stage2_losses(found, target, self.body.joints, self.weights)

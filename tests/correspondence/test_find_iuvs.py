@@ -8,11 +8,12 @@ from dimr.correspondence.confirm import PRESENT
 from dimr.correspondence.decode import SurfaceTable
 from dimr.correspondence.figure import SCORE as FIGURE_SCORE
 from dimr.correspondence.figure import SURE_SPREAD, Figure
+from dimr.correspondence.follow import SIGHTED
 from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion, look_around, widen
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.correspondence.people import largest_pieces, mask_to_detection
 from dimr.correspondence.sightings import Sighting
-from dimr.correspondence.stage1 import ALL_SURE, SIGHTED, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
+from dimr.correspondence.stage1 import ALL_SURE, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import crop_picture
 from dimr.types import Crop, Detection, Iuv
@@ -284,7 +285,8 @@ class TestSightings:
             looks.append((window, known, least))
             return self.answers.pop(0)
 
-        monkeypatch.setattr("dimr.correspondence.stage1.confirm", confirm)
+        for module in ("stage1", "follow"):
+            monkeypatch.setattr(f"dimr.correspondence.{module}.confirm", confirm)
         monkeypatch.setattr(
             "dimr.correspondence.stage1.find_sightings", lambda network, picture: self.sightings
         )

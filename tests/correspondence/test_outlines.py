@@ -4,49 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.correspondence import outlines
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
 from dimr.correspondence.outlines import (
-    CROP_SIZE,
     OutlineNet,
     Sighted,
+    claims_of,
     limb_map,
     limb_maps,
     sighted_crop,
     tell_apart,
 )
-from dimr.correspondence.people import mask_to_detection, of_marks
-from dimr.correspondence.sightings import Sighting
+from dimr.correspondence.people import of_marks
 from dimr.encoder.blazepose import BlazePoseEncoder
-from dimr.types import Crop, Detection
+from dimr.types import Crop
+from stick_people import PICTURE, SIZE, Limbs, columns, outlined, upright
 
-SIZE = 120
-PICTURE = np.zeros((SIZE, SIZE, 3), np.uint8)
 LEFT_ARM = [5, 7]
-
-
-def upright(x: float, seen: float = 0.9) -> Sighting:
-    """Somebody as thin as a stick."""
-    y = np.full(17, 20.0)
-    y[[5, 6]], y[[7, 8]], y[[9, 10]] = 40, 55, 65
-    y[[11, 12]], y[[13, 14]], y[[15, 16]] = 70, 85, 100
-    points = np.stack([np.full(17, x), y], axis=1)
-    return Sighting(0.8, np.array([x - 10, 16, x + 10, 104.0]), points, np.full(17, seen))
 
 
 def whole() -> Crop:
     """The window that is the picture."""
     return Crop(((SIZE - 1) / 2, (SIZE - 1) / 2), float(SIZE), SIZE)
-
-
-def columns(left: int, right: int) -> np.ndarray:
-    mask = np.zeros((SIZE, SIZE), bool)
-    mask[16:104, left:right] = True
-    return mask
-
-
-def outlined(left: int, right: int, score: float = 0.7) -> Detection:
-    return mask_to_detection(score, columns(left, right))
 
 
 class TestLimbs:
@@ -117,22 +95,6 @@ class TestNetwork:
         assert idle == []
 
 
-class Limbs(OutlineNet):
-    """Says that people are where their limbs are, and nowhere else."""
-
-    def __init__(self) -> None:
-        torch.nn.Module.__init__(self)  # without a network
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.encoder = torch.nn.Module()
-        self.encoder.features = lambda image: image
-        self.asked: list[torch.Tensor] = []
-
-    def outline(self, features, marks):
-        assert features.shape == (1, 3, CROP_SIZE, CROP_SIZE)
-        self.asked.append(marks)
-        return 10 * (marks[:, 2] - 0.3)
-
-
 class TestTellApart:
     def test_one_outline_for_two_becomes_two(self):
         seen = [Sighted(upright(x), outlined(30, 80)) for x in (40, 70)]
@@ -198,19 +160,17 @@ class TestTellApart:
         assert tell_apart(Limbs(), PICTURE, []) == []
 
 
-def test_stage_1_finds_both_of_whom_one_outline_was_known(monkeypatch):
-    """Without it the second would be the first once more."""
-    from dimr.correspondence.stage1 import Stage1
+class TestClaims:
+    def test_who_touches_nobody_is_asked_for_too(self):
+        seen = [Sighted(upright(x), outlined(left, left + 20)) for x, left in ((20, 10), (90, 80))]
+        network = Limbs()
+        claims = claims_of(network, PICTURE, seen)
+        assert len(network.asked) == 2
+        for claim, x in zip(claims, (20, 90), strict=True):
+            limbs = limb_map(upright(x), whole()) > 0.3
+            assert (claim & limbs).sum() / (claim | limbs).sum() > 0.85
 
-    monkeypatch.setattr(
-        "dimr.correspondence.stage1.confirm", lambda *looked, **how: outlined(30, 80, 0.49)
-    )
-    stage1 = Stage1.__new__(Stage1)
-    stage1.confirmer, stage1.larger, stage1.outliner = object(), None, None
-    sightings = [upright(40), upright(70)]
-    assert len(stage1._follow_up(PICTURE, sightings)) == 1
-    stage1.outliner = Limbs()
-    first, second = stage1._follow_up(PICTURE, sightings)
-    assert first.score == second.score == pytest.approx(np.sqrt(0.49 * 0.8))
-    assert not (first.mask & second.mask).any()
-    assert outlines.LEAST_PIXELS <= second.mask.sum() < columns(30, 80).sum() / 2
+    def test_whose_limbs_nobody_sees_claims_nothing(self):
+        flat = upright(60)._replace(box_px=np.array([0.0, 16, 0, 104]))
+        seen = [Sighted(each, outlined(30, 80)) for each in (upright(40, 0.02), flat)]
+        assert claims_of(Limbs(), PICTURE, seen) == [None, None]

@@ -125,7 +125,22 @@ def limb_maps(sightings: list[Sighting], who: int, crop: Crop) -> Float32[np.nda
     return np.stack([own, np.max(others, axis=0) if others else np.zeros_like(own)])
 
 
-@torch.inference_mode()
+def claims_of(
+    network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted]
+) -> list[Bool[np.ndarray, "H W"] | None]:
+    """The pixels of each of those who were sighted, of whoever touches nobody else, too.
+
+    None for whoever was sighted in a box without an inside, or has no pixel.
+    """
+    people = mark_others([each.person for each in seen])
+    sightings = [each.sighting for each in seen]
+    claims: list[Bool[np.ndarray, "H W"] | None] = []
+    for k, person in enumerate(people):
+        share = _share(network, picture, sightings, k, person)
+        claims.append(None if share is None or share.max() <= 0.5 else share > 0.5)
+    return claims
+
+
 def tell_apart(
     network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted]
 ) -> list[Sighted]:
@@ -145,12 +160,11 @@ def tell_apart(
     best = np.full(picture.shape[:2], 0.5, np.float32)
     whose = np.full(picture.shape[:2], -1, np.int16)
     for k, person in enumerate(people):  # one after the other: pictures may be large
-        low, high = sightings[k].box_px[:2], sightings[k].box_px[2:]
-        if not (low < high).all() or is_apart(person, people):
+        if is_apart(person, people):
             continue
-        crop = sighted_crop(sightings[k])
-        marks = np.concatenate([marks_of(person, crop), limb_maps(sightings, k, crop)])
-        share = _share(network, picture, crop, marks)
+        share = _share(network, picture, sightings, k, person)
+        if share is None:
+            continue
         claim = share > 0.5
         if not claim.any() or any(overlap(claim, each) >= SAME_CLAIM for each in claims.values()):
             continue
@@ -165,13 +179,22 @@ def tell_apart(
     return told
 
 
+@torch.inference_mode()
 def _share(
     network: OutlineNet,
     picture: UInt8[np.ndarray, "H W 3"],
-    crop: Crop,
-    marks: Float32[np.ndarray, "4 h w"],
-) -> Float32[np.ndarray, "H W"]:
-    """How probably each pixel of the picture shows who is marked in a crop."""
+    sightings: list[Sighting],
+    who: int,
+    person: Detection,
+) -> Float32[np.ndarray, "H W"] | None:
+    """How probably each pixel of the picture shows one of those who were sighted; None for a box
+    without an inside.
+    """
+    box = sightings[who].box_px
+    if not (box[:2] < box[2:]).all():
+        return None
+    crop = sighted_crop(sightings[who])
+    marks = np.concatenate([marks_of(person, crop), limb_maps(sightings, who, crop)])
     place = next(network.parameters()).device
     image = picture_to_tensor(crop_picture(picture, crop)).to(place)
     features, marker = network.encoder.features(image), torch.from_numpy(marks)[None].to(place)

@@ -10,6 +10,7 @@ It sees people well who are 45 pixels long at least, of the 256 to which a pictu
 Those who are smaller are looked for in larger reductions, as long as the picture has the pixels.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,11 +92,16 @@ class Sighting(NamedTuple):
 
 @torch.inference_mode()
 def find_sightings(
-    network: MoveNet, picture: UInt8[np.ndarray, "H W 3"], least: float = LEAST_CENTRE
+    network: MoveNet,
+    picture: UInt8[np.ndarray, "H W 3"],
+    least: float = LEAST_CENTRE,
+    sides_px: Sequence[int] = SIDES_PX,
 ) -> list[Sighting]:
-    """Who is in a picture, the surest first."""
+    """Who is in a picture, the surest first; `sides_px`: to which it is reduced, the first one
+    always, larger ones as long as it has the pixels.
+    """
     found: list[Sighting] = []
-    for side_px in SIDES_PX:
+    for side_px in sides_px:
         if side_px > max(SIZE, *picture.shape[:2]):
             break
         seen = _look_at(network, picture, side_px, least)

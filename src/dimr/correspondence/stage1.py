@@ -1,6 +1,5 @@
 """Stage 1 as the other stages see it: people of a picture, then the Iuv of each one's crop."""
 
-import math
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
@@ -17,11 +16,11 @@ from dimr.correspondence.confirm import (
     distinct_people,
     is_new,
     pixels_of,
-    upright_window,
     window_tensor,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
 from dimr.correspondence.figure import find_figure
+from dimr.correspondence.follow import FollowUp
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
 from dimr.correspondence.landmarks import LandmarkNet, look_around, surroundings, widen
 from dimr.correspondence.network import (
@@ -30,7 +29,7 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
     CropFeatures,
 )
-from dimr.correspondence.outlines import OutlineNet, Sighted, tell_apart
+from dimr.correspondence.outlines import OutlineNet
 from dimr.correspondence.people import (
     group_pixels,
     hidden_piece,
@@ -41,7 +40,7 @@ from dimr.correspondence.people import (
     mask_to_detection,
     of_marks,
 )
-from dimr.correspondence.sightings import Sighting, find_sightings, sighted_limbs, with_bodies
+from dimr.correspondence.sightings import find_sightings, sighted_limbs, with_bodies
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
 from dimr.encoder.movenet import MoveNet
 from dimr.image.crop import (
@@ -64,8 +63,6 @@ SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
 UNCONFIRMED = 0.45
 """What the score of such a person is worth, compared with that of a confirmed one."""
-SIGHTED = 0.2
-"""Presence from which somebody who was sighted is there."""
 ALL_SURE = 0.5
 """Score from which whoever is found needs no look for others with nobody marked."""
 ROOM = 1.4
@@ -207,7 +204,8 @@ class Stage1:
         if self.confirmer is None:
             return self._divide(picture, candidates, everyone)
         sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
-        found = self._follow_up(picture, sightings)
+        networks = FollowUp(self.spotter, self.confirmer, self.larger, self.outliner)
+        found = networks.people(picture, sightings, everyone)
         for person in distinct_people(candidates):
             if not is_new(person, found):
                 continue
@@ -228,36 +226,6 @@ class Stage1:
                 found = figure.among(found)
         people = self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
         return with_bodies(people, sightings)
-
-    def _follow_up(
-        self, picture: UInt8[np.ndarray, "H W 3"], sightings: list[Sighting]
-    ) -> list[Detection]:
-        """Outlines of those who were sighted; who hides behind somebody is sought without them."""
-        outlined = [(each, self._sighted(picture, each)) for each in sightings]
-        seen = [Sighted(each, person) for each, person in outlined if person is not None]
-        if self.outliner is not None:
-            seen = tell_apart(self.outliner, picture, seen)
-        found: list[Detection] = []
-        for sighting, person in seen:
-            if not is_new(person, found):
-                known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
-                person = self._sighted(picture, sighting, known)
-            if person is not None and is_new(person, found):
-                found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
-        return found
-
-    def _sighted(
-        self,
-        picture: UInt8[np.ndarray, "H W 3"],
-        sighting: Sighting,
-        known: Bool[np.ndarray, "H W"] | None = None,
-    ) -> Detection | None:
-        """Whoever stands where somebody was sighted and is none of those who are known."""
-        assert self.confirmer is not None
-        window = upright_window(*sighting.body_px)
-        if window is None:
-            return None
-        return confirm(self.confirmer, picture, window, known, SIGHTED, self.larger)
 
     def _divide(
         self,

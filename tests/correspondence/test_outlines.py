@@ -164,7 +164,7 @@ class TestClaims:
     def test_who_touches_nobody_is_asked_for_too(self):
         seen = [Sighted(upright(x), outlined(left, left + 20)) for x, left in ((20, 10), (90, 80))]
         network = Limbs()
-        claims = claims_of(network, PICTURE, seen)
+        claims = list(claims_of(network, PICTURE, seen))
         assert len(network.asked) == 2
         for claim, x in zip(claims, (20, 90), strict=True):
             limbs = limb_map(upright(x), whole()) > 0.3
@@ -173,4 +173,4 @@ class TestClaims:
     def test_whose_limbs_nobody_sees_claims_nothing(self):
         flat = upright(60)._replace(box_px=np.array([0.0, 16, 0, 104]))
         seen = [Sighted(each, outlined(30, 80)) for each in (upright(40, 0.02), flat)]
-        assert claims_of(Limbs(), PICTURE, seen) == [None, None]
+        assert list(claims_of(Limbs(), PICTURE, seen)) == [None, None]

@@ -10,6 +10,7 @@ from dimr.correspondence.sightings import (
     NEAR,
     ROOM,
     SEEN,
+    SIDES_PX,
     Sighting,
     find_sightings,
     read_sightings,
@@ -150,6 +151,11 @@ class TestReductions:
         for shape, wide in (((960, 1280), [(384, 512), (768, 1024)]), ((512, 200), [(512, 256)])):
             _, looked_at = self.found(shape)
             assert looked_at == [(256, 256), *wide]
+
+    def test_whoever_asks_may_ask_for_fewer(self):
+        lamps = Lamps()
+        find_sightings(lamps, np.zeros((960, 1280, 3), np.uint8), sides_px=SIDES_PX[:1])
+        assert lamps.looked_at == [(256, 256)]
 
     @pytest.mark.parametrize("upright", [False, True])
     def test_small_and_large_people_are_seen_where_they_are(self, upright):

@@ -12,6 +12,7 @@ from dimr.train.stage2 import (
     BesideIuvs,
     GeometrySamples,
     PictureSamples,
+    Stage2Task,
     batch_to_target,
     split_alone,
 )
@@ -93,3 +94,19 @@ class TestPictureSamples:
         people = SyntheticPeople(open_body, open_atlas)
         plain, both = PictureSamples(people)[3], PictureSamples(people, twins=True)[3]
         assert all(np.array_equal(plain[name], both[name]) for name in plain)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_heads_learn_in_bfloat16_where_that_is_fast(monkeypatch, fast):
+    class Asked(Exception):
+        pass
+
+    def regress(*asked):
+        raise Asked(torch.is_autocast_enabled("cpu"))
+
+    monkeypatch.setattr("dimr.train.precision.bfloat16_is_fast", lambda kind: fast)
+    monkeypatch.setattr("dimr.train.stage2.batch_to_target", lambda batch: None)
+    task = Stage2Task.__new__(Stage2Task)
+    task.model, task.twins, task.regress = None, False, regress
+    with pytest.raises(Asked, match=str(fast)):
+        task.loss({"mask": torch.zeros(2, 4, 4, dtype=torch.bool)}, 0)

@@ -24,15 +24,15 @@ from dimr.types import Detection
 SIGHTED = 0.2
 """Presence from which somebody who was sighted is there."""
 LEAST_HIDDEN = 0.05
-"""Score of a sighting from which somebody who was hidden may be there,"""
+"""Score of a sighting in the picture without those in front from which somebody may be there."""
 HIDDEN_SHARE = 0.2
-"""how large they are at least, in pixels of the largest of those who are known,"""
+"""Of the pixels of the largest of those in front: who has fewer is a part of somebody."""
 HIDDEN_PEOPLE = 0.35
-"""and which share of their pixels the first pass takes for people's."""
+"""Share of somebody's pixels that the first pass has to take for people's."""
 PAINTED_PX = 256
 """Longer side of what is painted: MoveNet sees no more."""
-PAINT_REACH, PAINT_RIM = 3, 5
-"""Pixels of that: how far colours are taken from, and width of what is painted beside somebody."""
+PAINT_REACH, PAINT_RIM = 3, 2
+"""Pixels of that: how far colours are taken from, and what is painted beside somebody, too."""
 
 
 class FollowUp(NamedTuple):
@@ -52,20 +52,29 @@ class FollowUp(NamedTuple):
         picture: UInt8[np.ndarray, "H W 3"],
         sightings: list[Sighting],
         everyone: Bool[np.ndarray, "H W"],
-    ) -> list[Detection]:
-        """Those who were sighted and are there; `everyone`: pixels of anybody, as far as known."""
+    ) -> tuple[list[Detection], list[Sighting]]:
+        """Those who were sighted and are there, and all sightings, of those behind them, too.
+
+        Args:
+            picture: RGB.
+            sightings: the surest first.
+            everyone: pixels of anybody, as far as the first pass knows.
+        """
         outlined = [(each, self.look(picture, each)) for each in sightings]
         seen = [Sighted(each, person) for each, person in outlined if person is not None]
-        if self.outliner is not None and seen:
-            seen = tell_apart(self.outliner, picture, seen + self.hidden(picture, seen, everyone))
+        hidden: list[Sighted] = []
+        if self.outliner is not None and self.spotter is not None and seen:
+            hidden = self.hidden(self.spotter, self.outliner, picture, seen, everyone)
+        if self.outliner is not None:
+            seen = tell_apart(self.outliner, picture, seen + hidden)
         found: list[Detection] = []
-        for sighting, person in seen:
-            if not is_new(person, found):
+        for number, (sighting, person) in enumerate(seen):
+            if not is_new(person, found) and number < len(seen) - len(hidden):
                 known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
                 person = self.look(picture, sighting, known)
             if person is not None and is_new(person, found):
                 found.append(person._replace(score=math.sqrt(person.score * sighting.score)))
-        return found
+        return found, sightings + [each.sighting for each in hidden]
 
     def look(
         self,
@@ -81,22 +90,23 @@ class FollowUp(NamedTuple):
 
     def hidden(
         self,
+        spotter: MoveNet,
+        outliner: OutlineNet,
         picture: UInt8[np.ndarray, "H W 3"],
         seen: list[Sighted],
         everyone: Bool[np.ndarray, "H W"],
     ) -> list[Sighted]:
         """Whom those who were seen hide."""
-        assert self.outliner is not None
-        claims = [
-            each.person.mask if claim is None else claim
-            for each, claim in zip(seen, claims_of(self.outliner, picture, seen), strict=True)
-        ]
-        known = np.any(claims, axis=0)
-        least = HIDDEN_SHARE * max(int(claim.sum()) for claim in claims)
-        if self.spotter is None or (everyone & ~known).sum() < HIDDEN_PEOPLE * least:
+        known, largest = np.zeros_like(everyone), 0
+        for each, claim in zip(seen, claims_of(outliner, picture, seen), strict=True):
+            claim = each.person.mask if claim is None else claim
+            known, largest = known | claim, max(largest, int(claim.sum()))
+        least = HIDDEN_SHARE * largest
+        if (everyone & ~known).sum() < HIDDEN_PEOPLE * least:
             return []
-        rest, found = paint_over(picture, known), []
-        for sighting in find_sightings(self.spotter, rest, LEAST_HIDDEN, SIDES_PX[:1]):
+        rest = paint_over(picture, known)
+        found: list[Sighted] = []
+        for sighting in find_sightings(spotter, rest, LEAST_HIDDEN, SIDES_PX[:1]):
             person = self.look(rest, sighting) if sighting.score >= LEAST_HIDDEN else None
             if person is None:
                 continue
@@ -112,14 +122,18 @@ class FollowUp(NamedTuple):
 def paint_over(
     picture: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture with what is around a mask in its place (Telea's fast marching), coarsely."""
+    """The picture with what is around a mask in its place (Telea's fast marching), coarsely; black
+    where there is nothing around.
+    """
     height, width = mask.shape
     shrink = min(1.0, PAINTED_PX / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    rim = np.ones((PAINT_RIM, PAINT_RIM), np.uint8)
-    covered = cv2.dilate((share > 0).astype(np.uint8), rim)
+    kernel = np.ones((2 * PAINT_RIM + 1, 2 * PAINT_RIM + 1), np.uint8)
+    covered = cv2.dilate((share > 0).astype(np.uint8), kernel)
+    if covered.all():
+        return np.zeros_like(picture)
     painted = cv2.inpaint(small, covered, PAINT_REACH, cv2.INPAINT_TELEA)
     if shrink == 1:
         return painted

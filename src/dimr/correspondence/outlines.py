@@ -7,6 +7,7 @@ on with two more marks, the limbs of who is meant and of the others, on what it 
 for two people. It says one thing only, where the visible pixels of who is meant are.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -127,18 +128,17 @@ def limb_maps(sightings: list[Sighting], who: int, crop: Crop) -> Float32[np.nda
 
 def claims_of(
     network: OutlineNet, picture: UInt8[np.ndarray, "H W 3"], seen: list[Sighted]
-) -> list[Bool[np.ndarray, "H W"] | None]:
-    """The pixels of each of those who were sighted, of whoever touches nobody else, too.
+) -> Iterator[Bool[np.ndarray, "H W"] | None]:
+    """The pixels of each of those who were sighted, of whoever touches nobody else, too; one
+    after the other: pictures may be large.
 
     None for whoever was sighted in a box without an inside, or has no pixel.
     """
     people = mark_others([each.person for each in seen])
     sightings = [each.sighting for each in seen]
-    claims: list[Bool[np.ndarray, "H W"] | None] = []
     for k, person in enumerate(people):
         share = _share(network, picture, sightings, k, person)
-        claims.append(None if share is None or share.max() <= 0.5 else share > 0.5)
-    return claims
+        yield None if share is None or share.max() <= 0.5 else share > 0.5
 
 
 def tell_apart(

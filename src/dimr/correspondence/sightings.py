@@ -95,13 +95,19 @@ def find_sightings(
     network: MoveNet,
     picture: UInt8[np.ndarray, "H W 3"],
     least: float = LEAST_CENTRE,
-    sides_px: Sequence[int] = SIDES_PX,
+    sides_px: Sequence[int] | None = None,
 ) -> list[Sighting]:
-    """Who is in a picture, the surest first; `sides_px`: to which it is reduced, the first one
-    always, larger ones as long as it has the pixels.
+    """Who is in a picture, the surest first.
+
+    Args:
+        network: looks.
+        picture: RGB.
+        least: probability of a middle below which nobody is there.
+        sides_px: to which the picture is reduced, those that are larger than it left out; None:
+            `SIDES_PX`.
     """
     found: list[Sighting] = []
-    for side_px in sides_px:
+    for side_px in SIDES_PX if sides_px is None else sides_px:
         if side_px > max(SIZE, *picture.shape[:2]):
             break
         seen = _look_at(network, picture, side_px, least)

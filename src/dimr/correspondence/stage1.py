@@ -205,7 +205,7 @@ class Stage1:
             return self._divide(picture, candidates, everyone)
         sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
         networks = FollowUp(self.spotter, self.confirmer, self.larger, self.outliner)
-        found = networks.people(picture, sightings, everyone)
+        found, sightings = networks.people(picture, sightings, everyone)
         for person in distinct_people(candidates):
             if not is_new(person, found):
                 continue

@@ -32,7 +32,8 @@ class Completed(NamedTuple):
 
     def float(self) -> "Completed":
         """In single precision."""
-        return Completed(*(None if each is None else each.float() for each in self))
+        parts, attention = (None if each is None else each.float() for each in self[1:])
+        return Completed(self.vector.float(), parts, attention)
 
 
 class ConvBlock(nn.Sequential):

@@ -132,5 +132,7 @@ class Dimr(nn.Module):
         else:
             # in this order the gradient keeps the layout of the maps
             global_features = features.permute(0, 2, 3, 1).mean(dim=(1, 2))
-        with torch.autocast(uv.device.type, enabled=False):  # poses are no matter of three digits
+        with torch.autocast(
+            uv.device.type, enabled=False
+        ):  # poses need more than its three digits
             return self.regress(completed.float(), global_features.float(), pose, (mask, uv))

@@ -35,8 +35,8 @@ class Standardise(nn.Module):
         if self.training:
             with torch.no_grad():
                 # `std_mean` takes four times as long
-                mean = maps.mean((0, 2, 3))
-                centred = _centre(maps, mean, torch.ones_like(mean))
+                mean = maps.float().mean((0, 2, 3))
+                centred = _centre(maps.float(), mean, torch.ones_like(mean))
                 deviation = centred.square_().mean((0, 2, 3)).sqrt()
                 share = self.MOMENTUM if self.started else 1.0
                 self.mean.lerp_(mean, share)

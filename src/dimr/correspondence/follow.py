@@ -97,14 +97,15 @@ class FollowUp(NamedTuple):
         everyone: Bool[np.ndarray, "H W"],
     ) -> list[Sighted]:
         """Whom those who were seen hide."""
+        outlined = [each.person for each in seen]
+        largest = max(int(person.mask.sum()) for person in outlined)
+        if (everyone & ~pixels_of(outlined)).sum() < HIDDEN_PEOPLE * HIDDEN_SHARE * largest:
+            return []
         known, largest = np.zeros_like(everyone), 0
         for each, claim in zip(seen, claims_of(outliner, picture, seen), strict=True):
             claim = each.person.mask if claim is None else claim
             known, largest = known | claim, max(largest, int(claim.sum()))
-        least = HIDDEN_SHARE * largest
-        if (everyone & ~known).sum() < HIDDEN_PEOPLE * least:
-            return []
-        rest = paint_over(picture, known)
+        least, rest = HIDDEN_SHARE * largest, paint_over(picture, known)
         found: list[Sighted] = []
         for sighting in find_sightings(spotter, rest, LEAST_HIDDEN, SIDES_PX[:1]):
             person = self.look(rest, sighting) if sighting.score >= LEAST_HIDDEN else None

@@ -14,7 +14,7 @@ from jaxtyping import Bool, UInt8
 
 from dimr.correspondence.confirm import confirm, is_new, pixels_of, upright_window
 from dimr.correspondence.outlines import OutlineNet, Sighted, claims_of, tell_apart
-from dimr.correspondence.people import largest_pieces, mask_to_detection
+from dimr.correspondence.people import largest_pieces, mask_to_detection, unexplained_pixels
 from dimr.correspondence.sightings import SIDES_PX, Sighting, find_sightings, sighted_limbs
 from dimr.encoder.blazepose import BlazePose
 from dimr.encoder.blazepose_heavy import BlazePoseHeavy
@@ -99,7 +99,8 @@ class FollowUp(NamedTuple):
         """Whom those who were seen hide."""
         outlined = [each.person for each in seen]
         largest = max(int(person.mask.sum()) for person in outlined)
-        if (everyone & ~pixels_of(outlined)).sum() < HIDDEN_PEOPLE * HIDDEN_SHARE * largest:
+        left = unexplained_pixels(everyone, pixels_of(outlined))
+        if left < HIDDEN_PEOPLE * HIDDEN_SHARE * largest:
             return []
         known, largest = np.zeros_like(everyone), 0
         for each, claim in zip(seen, claims_of(outliner, picture, seen), strict=True):

@@ -90,15 +90,25 @@ def unexplained_piece(
         least: pixels; a smaller piece is none.
         reach: pixels; how far from known people it may begin, and how thin a rim is none.
     """
-    rim = _grow(claimed, reach)
-    open_rest = cv2.morphologyEx(
-        (everyone & ~rim).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
-    )
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(open_rest)
-    near = np.unique(labels[_grow(rim, 2 * reach)])
+    rest = _beyond(everyone, claimed, reach).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(rest)
+    near = np.unique(labels[_grow(claimed, 3 * reach)])
     sizes = {int(label): stats[label, cv2.CC_STAT_AREA] for label in near if label > 0}
     best = max(sizes, key=lambda label: sizes[label], default=0)
     return labels == best if best and sizes[best] >= least else None
+
+
+def unexplained_pixels(everyone: Bool[np.ndarray, "H W"], claimed: Bool[np.ndarray, "H W"]) -> int:
+    """How many of people's pixels nobody claims, but for the rims of those who claim theirs."""
+    return int(_beyond(everyone, claimed, _rim_px(everyone.shape)).sum())
+
+
+def _beyond(
+    everyone: Bool[np.ndarray, "H W"], claimed: Bool[np.ndarray, "H W"], reach: int
+) -> Bool[np.ndarray, "H W"]:
+    """People's pixels farther than that from those that are claimed, without specks."""
+    rest = (everyone & ~_grow(claimed, reach)).astype(np.uint8)
+    return cv2.morphologyEx(rest, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
 
 def is_apart(person: Detection, people: list[Detection]) -> bool:

@@ -151,9 +151,9 @@ class TestHidden:
         self.behind = outlined(50, 55, 0.8)
         seen = [Sighted(upright(x), outlined(20, 50)) for x in (35, 97)]
         picture = np.full((SIZE, SIZE, 3), 200, np.uint8)
-        assert not networks().hidden(SPOTTER, Limbs(), picture, seen, columns(20, 110))
+        assert not networks(Limbs(), SPOTTER).hidden(picture, seen, columns(20, 110))
         self.behind = outlined(50, 57, 0.8)
-        assert networks().hidden(SPOTTER, Limbs(), picture, seen, columns(20, 110))
+        assert networks(Limbs(), SPOTTER).hidden(picture, seen, columns(20, 110))
 
 
 class TestPaintOver:

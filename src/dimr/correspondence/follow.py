@@ -62,14 +62,12 @@ class FollowUp(NamedTuple):
         """
         outlined = [(each, self.look(picture, each)) for each in sightings]
         seen = [Sighted(each, person) for each, person in outlined if person is not None]
-        hidden: list[Sighted] = []
-        if self.outliner is not None and self.spotter is not None and seen:
-            hidden = self.hidden(self.spotter, self.outliner, picture, seen, everyone)
+        in_front, hidden = len(seen), self.hidden(picture, seen, everyone)
         if self.outliner is not None:
             seen = tell_apart(self.outliner, picture, seen + hidden)
         found: list[Detection] = []
         for number, (sighting, person) in enumerate(seen):
-            if not is_new(person, found) and number < len(seen) - len(hidden):
+            if number < in_front and not is_new(person, found):
                 known = pixels_of(found) & ~sighted_limbs(sighting, picture.shape[:2]).mask
                 person = self.look(picture, sighting, known)
             if person is not None and is_new(person, found):
@@ -90,25 +88,25 @@ class FollowUp(NamedTuple):
 
     def hidden(
         self,
-        spotter: MoveNet,
-        outliner: OutlineNet,
         picture: UInt8[np.ndarray, "H W 3"],
         seen: list[Sighted],
         everyone: Bool[np.ndarray, "H W"],
     ) -> list[Sighted]:
         """Whom those who were seen hide."""
+        if self.spotter is None or self.outliner is None or not seen:
+            return []
         outlined = [each.person for each in seen]
         largest = max(int(person.mask.sum()) for person in outlined)
         left = unexplained_pixels(everyone, pixels_of(outlined))
         if left < HIDDEN_PEOPLE * HIDDEN_SHARE * largest:
             return []
         known, largest = np.zeros_like(everyone), 0
-        for each, claim in zip(seen, claims_of(outliner, picture, seen), strict=True):
+        for each, claim in zip(seen, claims_of(self.outliner, picture, seen), strict=True):
             claim = each.person.mask if claim is None else claim
             known, largest = known | claim, max(largest, int(claim.sum()))
         least, rest = HIDDEN_SHARE * largest, paint_over(picture, known)
         found: list[Sighted] = []
-        for sighting in find_sightings(spotter, rest, LEAST_HIDDEN, SIDES_PX[:1]):
+        for sighting in find_sightings(self.spotter, rest, LEAST_HIDDEN, SIDES_PX[:1]):
             person = self.look(rest, sighting) if sighting.score >= LEAST_HIDDEN else None
             if person is None:
                 continue

@@ -138,7 +138,7 @@ def claims_of(
     sightings = [each.sighting for each in seen]
     for k, person in enumerate(people):
         share = _share(network, picture, sightings, k, person)
-        yield None if share is None or share.max() <= 0.5 else share > 0.5
+        yield None if share is None else share > 0.5
 
 
 def tell_apart(
@@ -166,7 +166,7 @@ def tell_apart(
         if share is None:
             continue
         claim = share > 0.5
-        if not claim.any() or any(overlap(claim, each) >= SAME_CLAIM for each in claims.values()):
+        if any(overlap(claim, each) >= SAME_CLAIM for each in claims.values()):
             continue
         claims[k] = claim
         more = share > best
@@ -188,7 +188,7 @@ def _share(
     person: Detection,
 ) -> Float32[np.ndarray, "H W"] | None:
     """How probably each pixel of the picture shows one of those who were sighted; None for a box
-    without an inside.
+    without an inside, and where no pixel probably does.
     """
     box = sightings[who].box_px
     if not (box[:2] < box[2:]).all():
@@ -199,4 +199,5 @@ def _share(
     image = picture_to_tensor(crop_picture(picture, crop)).to(place)
     features, marker = network.encoder.features(image), torch.from_numpy(marks)[None].to(place)
     share = network.outline(features, marker)[0].sigmoid().cpu().numpy()
-    return uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))
+    full = uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))
+    return full if full.max() > 0.5 else None

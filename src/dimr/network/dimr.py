@@ -132,7 +132,6 @@ class Dimr(nn.Module):
         else:
             # in this order the gradient keeps the layout of the maps
             global_features = features.permute(0, 2, 3, 1).mean(dim=(1, 2))
-        with torch.autocast(
-            uv.device.type, enabled=False
-        ):  # poses need more than its three digits
+        # poses need more digits than bfloat16 has
+        with torch.autocast(uv.device.type, enabled=False):
             return self.regress(completed.float(), global_features.float(), pose, (mask, uv))

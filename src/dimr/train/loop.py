@@ -157,9 +157,8 @@ def train(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
     )
     processes.copy_first(model)
-    optimizer = torch.optim.AdamW(
-        task.parameter_groups(settings.learning_rate), weight_decay=settings.weight_decay
-    )
+    groups = task.parameter_groups(settings.learning_rate)
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: learning_rate_factor(

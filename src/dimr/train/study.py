@@ -80,13 +80,25 @@ ROWS = {
     "no_attention": Row(variant="no_attention"),
     "uniform_start": Row(size=replace(STUDY_SIZE, own_bias=0.0)),
     "bypass": Row(size=replace(STUDY_SIZE, bypass=16)),
+    "feedback": Row(size=replace(STUDY_SIZE, surface=True)),
+    "no_attention_no_conv_feedback": Row(
+        variant="no_attention_no_conv", size=replace(STUDY_SIZE, surface=True)
+    ),
     "occlusion": Row(goes_on=True, similarity=0.0),
     "inpainting": Row(goes_on=True),
 }
 TABLES = {
     "BASELINES": ("hmr", "hmr_iuv", "pare", "dimr", "dimr_landmarks"),
     "TABLE3": ("no_uv_feature", "no_uv_structure", "shuffled_uv", "dimr"),
-    "TABLE4": ("no_attention_no_conv", "no_attention", "dimr", "uniform_start", "bypass"),
+    "TABLE4": (
+        "no_attention_no_conv",
+        "no_attention",
+        "dimr",
+        "uniform_start",
+        "bypass",
+        "feedback",
+        "no_attention_no_conv_feedback",
+    ),
     "TABLE5": ("dimr", "occlusion", "inpainting"),
 }
 

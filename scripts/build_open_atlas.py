@@ -4,8 +4,8 @@
 
 MakeHuman's texture islands (keys vt, ft of the body file) are arranged symmetrically, then the
 square they lie in is deformed until the skin is as undistorted, and the square as full, as they
-can be together. Deterministic; about half a minute. docs/atlas.md tells the method and measures
-the result.
+can be together. Deterministic; half a minute to a minute. docs/atlas.md tells the method and
+measures the result.
 """
 
 import argparse

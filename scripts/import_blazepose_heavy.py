@@ -1,7 +1,7 @@
 """BlazePose heavy (npm package @mediapipe/pose) -> weights of `dimr.encoder.blazepose_heavy`.
 
 The package holds `pose_landmark_heavy.tflite` (Apache-2.0), whose float16 weights are copied as
-they are, without mask and heat maps. Then the torch module and the TFLite interpreter run on the
+they are, without heat maps. Then the torch module and the TFLite interpreter run on the
 same pictures. Needs the extras `[encoder]` and `[demo]`, and npm, unless `--package` names the
 archive.
 

@@ -2,7 +2,8 @@
 
 The package holds a copy of Google's TensorFlow.js model (Apache-2.0), whose float16 weights are
 copied as they are. Then the torch module and the graph, run by TensorFlow.js in node, look at the
-same pictures, and the people they see are compared. Needs npm and node, and the extra `[demo]`.
+same pictures, and the people they see are compared. Needs npm and node, and the
+extras `[encoder]` and `[demo]`.
 
     python scripts/import_movenet.py --output src/dimr/assets/movenet_multipose.safetensors
 """

@@ -4,20 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimr.body.camera import PerspectiveCamera
-from dimr.body.model import BodyModel
 from dimr.data.masks import (
     counts_to_mask,
     decompress_counts,
     load_mask,
-    masked_iuv,
     ochuman_mask,
     polygons_to_mask,
-    posed_vertices_m,
     segmentation_to_mask,
 )
-from dimr.surface.atlas import load_atlas
-from dimr.surface.render import render_iuv
 
 
 def mask_to_counts(mask: np.ndarray) -> list[int]:
@@ -193,23 +187,3 @@ class TestPictures:
     def test_missing_file_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="missing"):
             load_mask(tmp_path / "missing.png", (5, 5))
-
-
-def test_masked_iuv_is_the_rendered_body_where_it_is_visible():
-    body, atlas = BodyModel.load(None), load_atlas(None)
-    theta = np.zeros((24, 3), np.float32)
-    theta[0, 0] = np.pi
-    translation_m = np.float32([0.1, 0.3, 4])
-    vertices = posed_vertices_m(body, theta, np.zeros(10, np.float32), translation_m)
-    upright_m = body.v_template.numpy() - body.joints_template.numpy()[0]
-    expected = (upright_m * [1, -1, -1]) + body.joints_template.numpy()[0] + translation_m
-    np.testing.assert_allclose(vertices, expected, atol=1e-5)
-    camera = PerspectiveCamera(200.0, (60.0, 50.0))
-    visible = np.zeros((100, 120), bool)
-    visible[:, :60] = True
-    iuv = masked_iuv(vertices, atlas, camera, visible)
-    whole, _ = render_iuv(vertices, atlas, camera, (100, 120))
-    assert 0 < iuv.mask.sum() < whole.mask.sum()
-    np.testing.assert_array_equal(iuv.mask, whole.mask & visible)
-    np.testing.assert_array_equal(iuv.uv[iuv.mask], whole.uv[iuv.mask])
-    assert (iuv.uv[~iuv.mask] == 0).all()

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimr.data.synthetic.statistics import (
-    comparison_table,
     histogram_distances,
     picture_statistics,
     spectrum_slope,
@@ -80,12 +79,3 @@ class TestComparison:
         assert set(same.values()) == {0.0}
         assert apart["values"] == pytest.approx((190 // 4 - 60 // 4) / 63)
         assert apart["lab_a"] == 0 and apart["gradients"] == 0
-
-    def test_table_has_a_column_for_each_set(self):
-        sets = {
-            "drawn": picture_statistics([_flat(60, 60, 60)]),
-            "real": picture_statistics([_flat(90, 60, 60)]),
-        }
-        lines = comparison_table(sets).splitlines()
-        assert lines[0].split() == ["drawn", "real"]
-        assert lines[1].split() == ["mean", "r", "60.000", "90.000"]

@@ -1,7 +1,13 @@
 import torch
 
+from dimr.body.rotation import rotmat_to_rot6d
 from dimr.network.complete import Completed
-from dimr.network.regress import INITIAL_CAMERA, IterativeRegressor, facing_camera
+from dimr.network.regress import (
+    INITIAL_CAMERA,
+    THETA_SIZE,
+    IterativeRegressor,
+    facing_camera,
+)
 
 
 def run(regressor, batch=2, vector=6, pooled=4):
@@ -21,7 +27,8 @@ class TestIterativeRegressor:
         """With decoders at zero, any given pose comes out as it went in."""
         rotmats = torch.linalg.qr(torch.randn(24, 3, 3)).Q
         rotmats = rotmats * torch.linalg.det(rotmats)[:, None, None]
-        regressor = IterativeRegressor(10, hidden=8, initial_rotmats=rotmats)
+        regressor = IterativeRegressor(10, hidden=8)
+        regressor.initial_state[:THETA_SIZE] = rotmat_to_rot6d(rotmats).flatten()
         for decoder in (regressor.decode_theta, regressor.decode_betas, regressor.decode_camera):
             torch.nn.init.zeros_(decoder.weight)
         torch.testing.assert_close(run(regressor).rotmats[1], rotmats, atol=1e-5, rtol=0)

@@ -30,7 +30,7 @@ def root(tmp_path_factory, people, open_body, open_atlas):
 @pytest.fixture
 def whole_model(root, tmp_path, monkeypatch):
     """A model as the recipe `paper` leaves it, with a tiny encoder."""
-    monkeypatch.setattr("dimr.train.weights.build_encoder", lambda *_, **__: TinyEncoder())
+    monkeypatch.setattr("dimr.train.weights.HrnetEncoder", TinyEncoder)
     return save_whole_model(tmp_path / "weights", *surface_of(Run(folder=tmp_path, data=root)))
 
 

@@ -35,7 +35,7 @@ def root(tmp_path_factory, open_body, open_atlas):
 @pytest.fixture
 def whole_model(root, tmp_path, monkeypatch):
     """A model as the recipe `paper` leaves it, with a tiny encoder."""
-    monkeypatch.setattr("dimr.train.weights.build_encoder", lambda *_, **__: TinyEncoder())
+    monkeypatch.setattr("dimr.train.weights.HrnetEncoder", TinyEncoder)
     body = Bodies.load(root).neutral
     return save_whole_model(tmp_path / "weights", body, load_surface_map(root, body))
 

@@ -39,7 +39,7 @@ def save_whole_model(folder, body, atlas):
     )
     torch.manual_seed(0)
     model = new_stage2("dimr", TinyEncoder(), body, atlas, size)
-    about = {"encoder": "tiny", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
+    about = {"encoder": "hrnet_w32", "variant": "dimr", "crop_size": 64, "data": {"3dpw": 1}}
     save_model(folder, model, size, body, atlas, about)
     return folder
 

@@ -32,19 +32,10 @@ H36M17_NAMES = (
 H36M17_TO_LSP14 = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 """The 14 joints of the usual evaluation among Human3.6M's 17 (SPIN's H36M_TO_J14)."""
 
-COCO17_EDGES = (
-    *((0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)),
-    *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),
-)
 LSP14_EDGES = (
     *((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (9, 12), (9, 10)),
     *((10, 11), (12, 13)),
 )
-H36M17_EDGES = (
-    *((0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (0, 7), (7, 8), (8, 9), (9, 10)),
-    *((8, 11), (11, 12), (12, 13), (8, 14), (14, 15), (15, 16)),
-)
-JOINT_EDGES = tuple((parent, joint) for joint, parent in enumerate(JOINT_PARENTS) if joint)
 
 
 def mirror_table(names: Sequence[str]) -> tuple[int, ...]:
@@ -56,4 +47,3 @@ def mirror_table(names: Sequence[str]) -> tuple[int, ...]:
 JOINT_MIRROR = mirror_table(JOINT_NAMES)
 KEYPOINT_NAMES = {"coco17": COCO17_NAMES, "lsp14": LSP14_NAMES, "h36m17": H36M17_NAMES}
 KEYPOINT_MIRROR = {name: mirror_table(names) for name, names in KEYPOINT_NAMES.items()}
-KEYPOINT_EDGES = {"coco17": COCO17_EDGES, "lsp14": LSP14_EDGES, "h36m17": H36M17_EDGES}

@@ -22,8 +22,9 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="stage1, stage1_decoder, stage1_photos, landmarks, landmarks_photos, "
-            "landmarks_spread, stage2_geometry, stage2, stage2_inpainting, stage2_photos, paper."
+            help="stage1, stage1_decoder, stage1_photos, outlines, landmarks, "
+            "landmarks_photos, landmarks_spread, stage2_geometry, stage2, stage2_inpainting, "
+            "stage2_photos, paper."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; resumed if it exists.")],
@@ -50,7 +51,10 @@ def train(
     ] = None,
     lspet: Annotated[
         Path | None,
-        typer.Option(help="Crops with joints (images/, joints.npz), of *_photos."),
+        typer.Option(
+            help="Crops with joints (images/, joints.npz), of landmarks_photos, "
+            "landmarks_spread and stage2_photos."
+        ),
     ] = None,
     street: Annotated[
         Path | None,

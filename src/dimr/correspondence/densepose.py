@@ -14,12 +14,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from dimr.correspondence.iuv_window import IuvWindow
+from dimr.image.crop import box_iou
 from dimr.surface.densepose_file import NUM_CHARTS
 from dimr.surface.uv_table import UvTable
 from dimr.types import Iuv
 
 MIN_SCORE = 0.5
 """Detections of less are no people; DensePose's own programs use 0.3 to 0.8."""
+LEAST_BOX_IOU = 0.1
+"""Overlap of boxes up to which nobody is meant."""
 BOX_SLACK_PX = 2
 """How far a box may leave the picture, or differ from its labels, by rounding."""
 
@@ -155,23 +158,14 @@ def instances_to_windows(
 
 
 def pick_by_box(
-    boxes_px: Sequence[Float[np.ndarray, "4"]],
-    box_px: Float[np.ndarray, "4"],
-    min_iou: float = 0.1,
+    boxes_px: Sequence[Float[np.ndarray, "4"]], box_px: Float[np.ndarray, "4"]
 ) -> int | None:
     """Whose box overlaps the given one best (paper, Appendix C); None if nobody's does.
 
     Args:
         boxes_px: x0, y0, x1, y1 of each candidate.
         box_px: of the person that is meant, e.g. an annotation's.
-        min_iou: intersection over union below which nobody is meant.
     """
-    best, best_iou = None, min_iou
-    for number, other in enumerate(boxes_px):
-        sides = np.minimum(other[2:], box_px[2:]) - np.maximum(other[:2], box_px[:2])
-        common = float(np.prod(np.maximum(sides, 0)))
-        areas = float(np.prod(other[2:] - other[:2]) + np.prod(box_px[2:] - box_px[:2]))
-        iou = common / max(areas - common, 1e-12)
-        if iou > best_iou:
-            best, best_iou = number, iou
-    return best
+    overlaps = [box_iou(other, box_px) for other in boxes_px]
+    best = int(np.argmax(overlaps)) if overlaps else None
+    return None if best is None or overlaps[best] <= LEAST_BOX_IOU else best

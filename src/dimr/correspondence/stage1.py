@@ -89,7 +89,8 @@ class Stage1:
         crop_size: side of a person's crop, pixels.
         scene_size: side to which a whole picture is reduced to find people.
         margin: side of the crop as a multiple of the person's visible box.
-        confirmer: the network that checks whom the first pass found; None believes it.
+        confirmer: the network that checks whom others found and outlines them; None believes the
+            first pass.
         poser: the network that hints at the pose of whoever is looked at again; None does not.
         encoder: what stage 2 sees pictures with; None: what the network does.
         spotter: the network that sees where people are, all at once; None sees nobody.
@@ -303,7 +304,7 @@ class Stage1:
         return box_to_crop(detection.box_px, self.crop_size, self.margin)
 
     def marker(self, detection: Detection, crop: Crop) -> Float[Tensor, "1 2 h w"]:
-        """The first pass's masks of the person and of the others as the second pass's mark."""
+        """The masks of the person and of the others, as found, as the second pass's mark."""
         return torch.from_numpy(marks_of(detection, crop))[None]
 
     @torch.inference_mode()

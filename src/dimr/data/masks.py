@@ -10,17 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
-from dimr.body.camera import PerspectiveCamera
-from dimr.body.model import BodyModel
-from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.image.load import MAX_PIXELS, load_picture
-from dimr.surface.atlas import Atlas
-from dimr.surface.iuv import mask_iuv
-from dimr.surface.render import WeakCamera, render_iuv
-from dimr.types import Iuv
 
 Polygon = Sequence[int | float]
 """x0, y0, x1, y1, .. in COCO's pixels: pixel k reaches from k to k + 1."""
@@ -164,41 +156,6 @@ def load_mask(
     if 1 < highest < 128:
         raise ValueError(f"{path}: grey values reach {highest}: which one is the person (value)?")
     return grey > (0 if highest <= 1 else 127)
-
-
-def masked_iuv(
-    vertices_cam_m: Float[np.ndarray, "V 3"],
-    atlas: Atlas,
-    camera: PerspectiveCamera | WeakCamera,
-    visible: Bool[np.ndarray, "H W"],
-) -> Iuv:
-    """Ground-truth IUV (paper Sec. 3.1): the rendered body where the mask says it is visible.
-
-    Args:
-        vertices_cam_m: camera axes, translation included.
-        atlas: a map of the body's triangles.
-        camera: of the picture, or weak perspective of a square crop.
-        visible: the person's instance mask; all True if nothing hides anybody.
-    """
-    height, width = visible.shape
-    rendered, _ = render_iuv(vertices_cam_m, atlas, camera, (height, width))
-    return mask_iuv(rendered, visible)
-
-
-def posed_vertices_m(
-    body: BodyModel,
-    theta_rad: Float[np.ndarray, "24 3"],
-    betas: Float[np.ndarray, "10"],
-    translation_m: Float[np.ndarray, "3"],
-) -> Float[np.ndarray, "V 3"]:
-    """Vertices from SMPL parameters as data sets store them, in the frame of the root rotation.
-
-    For camera axes the root must contain the camera's rotation (R_cam R_root).
-    """
-    with torch.inference_mode():
-        rotmats = axis_angle_to_rotmat(torch.from_numpy(theta_rad.astype(np.float32)))
-        vertices = body(rotmats[None], torch.from_numpy(betas.astype(np.float32))[None]).vertices_m
-    return vertices[0].numpy() + translation_m.astype(np.float32)
 
 
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class OcclusionSettings:
             raise ValueError(f"spread: got {self.spread}, want a share")
 
 
-def load_voc_objects(root: Path, most: int | None = None) -> tuple[list[Cutout], int]:
+def load_voc_objects(root: Path) -> tuple[list[Cutout], int]:
     """Cuts the objects out of VOC2012.
 
     Kept are objects of segmented pictures that are no person, not difficult, not truncated and of
@@ -56,7 +56,6 @@ def load_voc_objects(root: Path, most: int | None = None) -> tuple[list[Cutout],
 
     Args:
         root: VOC2012, with Annotations, JPEGImages and SegmentationObject.
-        most: stop after so many.
 
     Returns:
         RGBA cut-outs, and how many annotations could not be used.
@@ -74,8 +73,6 @@ def load_voc_objects(root: Path, most: int | None = None) -> tuple[list[Cutout],
             objects += _objects_of(path, root)
         except Exception:  # decoders of hostile bytes raise nearly anything
             broken += 1
-        if most is not None and len(objects) >= most:
-            return objects[:most], broken
     if not objects:
         raise ValueError(f"occluders: {root} gives no object ({broken} annotations unreadable)")
     return objects, broken

@@ -33,8 +33,6 @@ class HrnetEncoder(nn.Module):
     Args:
         fusion: "interp" enlarges the branches bilinearly; "conv" adds a convolution after each
             doubling (PARE's and MMHuman3D's "-conv").
-        freeze_norm: keep the batch norms in evaluation mode in training, as MMHuman3D does.
-        pretrained: start from timm's ImageNet weights, which timm fetches.
 
     Raises:
         ImportError: timm is not installed.
@@ -45,12 +43,7 @@ class HrnetEncoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(
-        self,
-        fusion: Literal["interp", "conv"] = "interp",
-        freeze_norm: bool = True,
-        pretrained: bool = False,
-    ):
+    def __init__(self, fusion: Literal["interp", "conv"] = "interp"):
         super().__init__()
         try:
             import timm  # pyright: ignore[reportMissingImports]
@@ -60,10 +53,9 @@ class HrnetEncoder(nn.Module):
             ) from error
         if fusion not in ("interp", "conv"):
             raise ValueError(f"fusion: got {fusion!r}, want 'interp' or 'conv'")
-        self.freeze_norm = freeze_norm
         self.backbone = timm.create_model(
             "hrnet_w32",
-            pretrained=pretrained,
+            pretrained=False,
             features_only=True,
             feature_location="",
             out_indices=(1, 2, 3, 4),
@@ -77,12 +69,11 @@ class HrnetEncoder(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> "HrnetEncoder":
-        """Training mode, but for the backbone's batch norms if they are frozen."""
+        """Training mode, but for the backbone's batch norms, as in MMHuman3D."""
         super().train(mode)
-        if self.freeze_norm:
-            for module in self.backbone.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
         return self
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B 480 H/4 W/4"]]:

@@ -17,9 +17,6 @@ from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.body.skinning import forward_kinematics
 from dimr.types import Regression
 
-NUM_SOUGHT = 72 + 10 + 3
-"""Turns, betas, zoom and shift."""
-
 
 class Points(NamedTuple):
     """Points that follow the bones: sum_k turn_k (rest_k + shape_k beta) + share_k shift_k."""

@@ -71,9 +71,9 @@ def pixel_term(
     )
 
 
-def choose_pixels(part: Int[np.ndarray, "N"], count: int = PIXELS_A_PART) -> Int[np.ndarray, "M"]:
-    """At most `count` pixels of each part, spread evenly over those it has."""
-    chosen = []
+def choose_pixels(part: Int[np.ndarray, "N"]) -> Int[np.ndarray, "M"]:
+    """At most PIXELS_A_PART of each part, spread evenly over those it has."""
+    count, chosen = PIXELS_A_PART, []
     for own in (np.flatnonzero(part == each) for each in range(24)):
         chosen.append(own if len(own) <= count else own[evenly(len(own), count)])
     return np.concatenate(chosen)

@@ -111,15 +111,13 @@ def uncrop_picture(
     return cv2.warpAffine(picture, crop_matrix(own), full_size, flags=flags)
 
 
-def box_to_crop(
-    box_px: Float[np.ndarray, "4"], size: int, margin: float = 1.2, angle_rad: float = 0.0
-) -> Crop:
+def box_to_crop(box_px: Float[np.ndarray, "4"], size: int, margin: float = 1.2) -> Crop:
     """The square window around a box x0, y0, x1, y1, enlarged by `margin`."""
     x0, y0, x1, y1 = (float(value) for value in box_px)
     if not (x1 > x0 and y1 > y0):
         raise ValueError(f"box_px: got {box_px.tolist()}, want x0 < x1 and y0 < y1")
     side = margin * max(x1 - x0, y1 - y0)
-    return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size, angle_rad)
+    return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size)
 
 
 def mask_box_px(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "4"]:

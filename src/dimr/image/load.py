@@ -46,8 +46,8 @@ def load_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.nda
     """Read a picture, upright (EXIF orientation applied), as RGB.
 
     Grey, palette and CMYK pictures become RGB; 16 bits are scaled to 8; transparent parts lie on
-    white; of an animation only the first frame is read. A JPEG of more than `max_pixels` comes
-    back at a half, a quarter or an eighth of its size, whichever fits first.
+    white; of an animation only the first frame is read. A JPEG of more than `max_pixels` that is
+    not progressive comes back at a half, a quarter or an eighth of its size, whichever fits first.
 
     Raises:
         PictureError: if the file is missing, empty, no picture, damaged, truncated, too large

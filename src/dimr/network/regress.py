@@ -59,13 +59,12 @@ class IterativeRegressor(nn.Module):
         hidden: int = 1024,
         iterations: int = 3,
         dropout: float = 0.0,
-        initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
         landmarks: bool = False,
         uncertainty: bool = False,
         joints_of: JointsOf | None = None,
         surface: Surface | None = None,
     ):
-        """`initial_rotmats` None: standing upright, facing the camera, arms to the sides.
+        """It starts standing upright, facing the camera, arms to the sides.
 
         `joints_of` of the body, for a regressor that hears landmarks; None: without feedback.
         `surface` of the body; None: without feedback from the IUV.
@@ -98,8 +97,7 @@ class IterativeRegressor(nn.Module):
         for decoder in (self.decode_theta, self.decode_betas, self.decode_camera):
             nn.init.xavier_uniform_(decoder.weight, gain=0.01)
             nn.init.zeros_(decoder.bias)
-        rotmats = facing_camera() if initial_rotmats is None else initial_rotmats
-        theta_6d = rotmat_to_rot6d(rotmats).flatten()
+        theta_6d = rotmat_to_rot6d(facing_camera()).flatten()
         state = torch.cat([theta_6d, torch.zeros(NUM_BETAS), torch.tensor(INITIAL_CAMERA)])
         self.register_buffer("initial_state", state)
 

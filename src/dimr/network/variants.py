@@ -160,7 +160,6 @@ def build_stage2(
     atlas_parts: Int[np.ndarray, "R R"],
     size: HeadSize | None = None,
     rest_positions_m: Float[np.ndarray, "R R 3"] | None = None,
-    initial_rotmats: Float[Tensor, "24 3 3"] | None = None,
     joints_of: JointsOf | None = None,
     surface: Surface | None = None,
 ) -> Dimr:
@@ -173,7 +172,6 @@ def build_stage2(
         size: sizes of everything behind the encoder; None takes the defaults.
         rest_positions_m: the resting body's surface at each texel, as constant input; None
             leaves the constant maps out.
-        initial_rotmats: where the regressor starts; None: upright, facing the camera.
         joints_of: of the body, to compare a pose with landmarks; None does not.
         surface: of the body, to compare a pose with the IUV, where there is an atlas; None does
             not.
@@ -202,11 +200,10 @@ def build_stage2(
         size.hidden,
         size.iterations,
         size.dropout,
-        initial_rotmats,
-        size.landmarks,
-        size.uncertainty,
-        joints_of,
-        surface if on_atlas and size.surface else None,
+        landmarks=size.landmarks,
+        uncertainty=size.uncertainty,
+        joints_of=joints_of,
+        surface=surface if on_atlas and size.surface else None,
     )
     return Dimr(encoder, fuse, wrap, complete, regress)
 

@@ -52,13 +52,11 @@ def rasterize_mesh(
     faces: Int[np.ndarray, "F 3"],
     camera: PerspectiveCamera | WeakCamera,
     size: tuple[int, int],
-    *,
-    cull: bool = True,
 ) -> RasterResult:
     """Project and draw one mesh on a picture of `size` = (height, width)."""
     points_px = project_to_pixels(vertices_cam_m, camera, size)
     perspective = isinstance(camera, PerspectiveCamera)
-    return rasterize(points_px, faces, size, perspective=perspective, cull=cull)
+    return rasterize(points_px, faces, size, perspective=perspective)
 
 
 def render_iuv(

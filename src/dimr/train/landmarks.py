@@ -1,8 +1,8 @@
 """The landmark network's task: recipes `landmarks` and `landmarks_photos`.
 
-Each picture is looked at twice a step, as `look_at_pose` does: at all of it, turned by the quarter
-that makes the body most upright or, to learn which one does, by another; and at the window around
-the body, here the true one roughly.
+Each picture is looked at twice a step, as `look_at_pose` begins: at all of it, turned by the
+quarter that makes the body most upright or, to learn which one does, by another; and at the window
+around the body, here the true one roughly.
 """
 
 from typing import Any

@@ -109,7 +109,6 @@ class OutlineTask:
         people: draws training samples.
         validation: draws validation samples.
         num_validation: pictures.
-        spotter: whose sightings are read.
     """
 
     def __init__(
@@ -118,14 +117,13 @@ class OutlineTask:
         people: SyntheticPeople,
         validation: SyntheticPeople,
         num_validation: int = 256,
-        spotter: MoveNet | None = None,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         network.encoder.requires_grad_(False)
         self.training = Crowds(people)
         self.validation = Subset(Crowds(validation), range(num_validation))
-        self.spotter = (spotter or MoveNet.pretrained()).eval()
+        self.spotter = MoveNet.pretrained().eval()
 
     def samples(self) -> Dataset:
         """Training samples by index."""

@@ -29,19 +29,21 @@ class Run:
     poses: Path | None = None
     """Pose bank of `dimr synth poses`; None: the one that ships."""
     stage1: Path | None = None
-    """Folder with the weights of stage 1 (all recipes but stage2_geometry and paper)."""
+    """Folder with the weights of stage 1, of the recipes stage1*, outlines and stage2*."""
     geometry: Path | None = None
     """Folder with the weights of the head that a recipe of stage 2 goes on from: of
     stage2_geometry for stage2, of stage2 for stage2_inpainting."""
     landmarks: Path | None = None
     """Folder with the landmark network that stage 1 hears or that recipes of its own go on from;
-    None: that of `stage1`, or the original one."""
+    None: for stage 1 that of `stage1`, else the original one."""
     lspet: Path | None = None
-    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos and landmarks_photos."""
+    """Leeds Sports Pose Extended (images/, joints.npz), of stage2_photos, landmarks_photos and
+    landmarks_spread."""
     street: Path | None = None
     """Street photographs (images/, mask/), of stage1_photos."""
     seen: Path | None = None
-    """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them."""
+    """What stage 1 made of samples already (`dimr.train.seen`), for stage 2; None draws them. For
+    stage2_geometry: errors of landmarks."""
     blend: float = 1.0
     """Share of what a head has learnt, at the end, in the weights that are written; the rest is
     the head that it went on from (Wortsman et al. 2022, WiSE-FT): it forgets less where few

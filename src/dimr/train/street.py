@@ -142,7 +142,7 @@ class WithStreet(Dataset):
     """
 
     INSTEAD = (1, 2, 6)
-    """Of a cycle: one unmarked crop and half of the marked ones."""
+    """Of a cycle: half of the marked crops."""
 
     def __init__(self, synthetic: Dataset, street: Dataset) -> None:
         self.synthetic, self.street = synthetic, street

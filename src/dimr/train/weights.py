@@ -19,8 +19,8 @@ from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion
 from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.outlines import OutlineNet
 from dimr.correspondence.stage1 import Stage1
-from dimr.encoder import build_encoder
 from dimr.encoder.blazepose import BlazePose, BlazePoseEncoder
+from dimr.encoder.hrnet import HrnetEncoder
 from dimr.encoder.movenet import MoveNet
 from dimr.network.dimr import Dimr, HeadSize
 from dimr.network.feedback import surface_of
@@ -335,8 +335,8 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
     variant, size = _head_of(card, path)
     if not (isinstance(card.get("crop_size"), int) and isinstance(card.get("data"), dict)):
         raise ValueError(f"weights: {path} has a card without crop_size or data")
-    encoder = build_encoder(str(card.get("encoder")), pretrained=False)
-    model = new_stage2(variant, encoder, body, atlas, size)
+    check_card(card, path, encoder="hrnet_w32")
+    model = new_stage2(variant, HrnetEncoder(), body, atlas, size)
     _load_state(model, state, path)
     return model.eval(), card
 

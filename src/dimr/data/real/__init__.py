@@ -1,6 +1,6 @@
 """The data sets of the paper, each read in its own published format.
 
-None of their files ships. Entry point: `layout.open_dataset(name, root)`. Every reader gives
+None of their files ships. Entry point: `layout.open_dataset(name, folder)`. Every reader gives
 `record.Records`: metadata at once, pictures when asked for; a broken record is counted and named,
 not fatal.
 

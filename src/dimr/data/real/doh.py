@@ -4,7 +4,7 @@
     intri 3 x 3, extri 4 x 4, smpl_joints_2d 24 x 2, smpl_joints_3d 24 x 3, mask_path (training)
 
 Camera axes: R_root becomes R_ext R_root. How `scale` enters the authors' body model is not
-documented, so the body is placed by its 2D joints (`labels.camera_of`), not by `trans`.
+documented, so the body is placed by its 2D joints (`labels.projector_of`), not by `trans`.
 """
 
 from pathlib import Path
@@ -28,17 +28,16 @@ from dimr.data.real.record import (
 WINDOW_MARGIN = 1.2
 
 
-def read_doh(path: Path, pictures: Path | None = None) -> Records:
+def read_doh(path: Path) -> Records:
     """Reads 3DOH50K.
 
     Args:
-        path: an annots.json.
-        pictures: the folder that `img_path` is relative to; None: where the file lies.
+        path: an annots.json; `img_path` is relative to where it lies.
     """
     content = wanted_keys(read_json(path), (), path)
     part = path.parent.name
     keys = sorted(content)
-    root = pictures or path.parent
+    root = path.parent
     return Records("3doh", len(keys), lambda index: _record(part, keys[index], content, root))
 
 

@@ -15,8 +15,6 @@ from dimr.body.smpl_file import read_pickle
 from dimr.data.real.record import Records, checked_floats, turn_root, wanted_keys
 from dimr.data.real.spin import read_spin
 
-TRAIN_SUBJECTS = (1, 5, 6, 7, 8)
-VALID_SUBJECTS = (9, 11)
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 """In the order of MoSh's cam0 .. cam3; the last is Protocol 2's."""
 FRAMES_PER_POSE = 5

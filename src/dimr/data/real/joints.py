@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from dimr.body.keypoints import JOINT_NAMES, KEYPOINT_NAMES, mirror_table
+from dimr.body.keypoints import JOINT_NAMES, KEYPOINT_NAMES
 
 _OPENPOSE25 = (
     "nose neck R_shoulder R_elbow R_wrist L_shoulder L_elbow L_wrist mid_hip R_hip R_knee R_ankle "
@@ -86,7 +86,3 @@ def select_joints(
                 index = names.index(candidate)
                 chosen[row], weight[row] = places[index], confidence[index]
     return np.where(weight[:, None] > 0, chosen, np.float32(0)), weight
-
-
-JOINT_SET_MIRROR = {name: mirror_table(names) for name, names in JOINT_SETS.items()}
-"""For each set, the index of each joint's other side."""

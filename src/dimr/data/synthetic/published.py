@@ -8,7 +8,6 @@ visible pixels, joints) still agree closely.
 import json
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,9 +71,9 @@ def make_record() -> dict[str, Any]:
     }
 
 
-def read_record(path: Path | None = None) -> dict[str, Any]:
+def read_record() -> dict[str, Any]:
     """The published file."""
-    return json.loads((path or asset_path(FILE)).read_text())
+    return json.loads(asset_path(FILE).read_text())
 
 
 def compare(published: dict[str, Any], fresh: dict[str, Any]) -> dict[str, str]:

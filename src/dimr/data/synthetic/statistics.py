@@ -135,25 +135,6 @@ def histogram_distances(first: PictureStatistics, second: PictureStatistics) -> 
     return distances
 
 
-def comparison_table(sets: dict[str, PictureStatistics]) -> str:
-    """A line for each number; the last set is what the others are compared with."""
-    reference = list(sets.values())[-1]
-    lines = ["".join([f"{'':16}", *(f"{name:>14}" for name in sets)])]
-
-    def line(name: str, numbers: list[float]) -> str:
-        return "".join([f"{name:16}", *(f"{number:14.3f}" for number in numbers)])
-
-    for channel, letter in enumerate("rgb"):
-        lines.append(line(f"mean {letter}", [float(s.mean_rgb[channel]) for s in sets.values()]))
-    for channel, letter in enumerate("rgb"):
-        lines.append(line(f"std {letter}", [float(s.std_rgb[channel]) for s in sets.values()]))
-    for name in PictureStatistics._fields[2:9]:
-        lines.append(line(name, [getattr(s, name) for s in sets.values()]))
-    distances = [histogram_distances(s, reference) for s in sets.values()]
-    lines.extend(line(f"d {name}", [d[name] for d in distances]) for name in distances[0])
-    return "\n".join(lines)
-
-
 def _to_common_size(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     scale = SIDE_PX / max(height, width)

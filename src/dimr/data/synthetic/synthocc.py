@@ -8,7 +8,7 @@ photographs in front of people: then results depend on those folders, and say so
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,6 @@ class Subset:
     """Range of the share of the target's pixels that somebody or something hides."""
     in_picture: tuple[float, float] = (0.0, 1.01)
     """Range of the share of the target's body that lies in the picture."""
-    about: str = field(default="")
 
 
 def _config(**changes) -> SyntheticConfig:
@@ -55,61 +54,60 @@ def _config(**changes) -> SyntheticConfig:
 
 
 SUBSETS: dict[str, Subset] = {
-    "clean": Subset(
-        number=0, config=_config(), hidden=(0.0, 0.02), about="alone, nothing in the way"
-    ),
+    # alone, nothing in the way
+    "clean": Subset(number=0, config=_config(), hidden=(0.0, 0.02)),
+    # 20-80 % hidden by objects (the paper's 3DPW-OC, 3DOH)
     "object": Subset(
         number=1,
         config=_config(objects=(0.0, 0.5, 0.3, 0.2), object_in_front=1.0),
         hidden=(0.2, 0.8),
-        about="20-80 % hidden by objects (the paper's 3DPW-OC, 3DOH)",
     ),
+    # 20-80 % hidden by other people (3DPW-PC)
     "person": Subset(
         number=2,
         config=_config(others=(0.0, 0.5, 0.3, 0.2)),
         hidden=(0.2, 0.8),
-        about="20-80 % hidden by other people (3DPW-PC)",
     ),
+    # 20-85 % of the body outside of the picture
     "truncated": Subset(
         number=3,
         config=_config(close_up=1.0),
         hidden=(0.0, 0.1),
         in_picture=(0.15, 0.8),
-        about="20-85 % of the body outside of the picture",
     ),
+    # somebody's arms around the target (the paper's appendix B)
     "hug": Subset(
         number=4,
         config=_config(others=(0.0, 1.0), hug=1.0),
         hidden=(0.08, 0.85),
-        about="somebody's arms around the target (the paper's appendix B)",
     ),
+    # acrobatics, floor work
     "extreme": Subset(
         number=5,
         config=_config(extreme_poses=1.0),
         hidden=(0.0, 0.02),
-        about="acrobatics, floor work",
     ),
+    # dark clothes, half of the pictures in low light
     "dark": Subset(
         number=6,
         config=_config(dark_clothes=1.0, loose_clothes=0.0, low_light=0.5),
         hidden=(0.0, 0.02),
-        about="dark clothes, half of the pictures in low light",
     ),
+    # coats, skirts, dresses, wide trousers
     "loose": Subset(
         number=7,
         config=_config(dark_clothes=0.0, loose_clothes=1.0),
         hidden=(0.0, 0.02),
-        about="coats, skirts, dresses, wide trousers",
     ),
 }
 FACES_CONFIG = _config(close_up=1.0, focus="face", picture_edge=0.0)
 """Close-ups of heads, to look at; no part of the benchmark."""
+# whole pictures of 1-8 people
 SCENE_SUBSET = Subset(
     number=8,
     config=SyntheticConfig(
         scene_people=(0.0, 0.2, 0.2, 0.17, 0.13, 0.1, 0.08, 0.07, 0.05), low_light=0.03
     ),
-    about="whole pictures of 1-8 people",
 )
 
 

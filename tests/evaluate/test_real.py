@@ -10,6 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from data.real import writers
 from dimr.body.camera import fit_weak, full_to_norm
+from dimr.correspondence.iuv_sources import IuvSource
+from dimr.correspondence.iuv_window import IuvWindow
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.doh import read_doh
 from dimr.data.real.joints import JOINT_SETS, LIMBS
@@ -291,26 +293,22 @@ class TestIuv:
         writers.write_muco(tmp_path, people)
         record = open_dataset("muco", tmp_path)[0]
 
-        class Window:
-            def __init__(self, box, level):
-                self.box, self.level = box, level
+        def window(box, level):
+            x0, y0, x1, y1 = np.rint(box).astype(int).tolist()
+            mask = np.ones((y1 - y0, max(x1 - x0, 1)), bool)
+            return IuvWindow(
+                Iuv(mask, np.full((*mask.shape, 2), level, np.float32)), corner_px=(x0, y0)
+            )
 
-            def box_px(self):
-                return self.box
-
-            def to_picture(self, size):
-                mask = np.ones((size[1], size[0]), bool)
-                return Iuv(mask, np.full((*mask.shape, 2), self.level, np.float32))
-
-        class Source:
+        class Source(IuvSource):
             def people(self, picture, pixels):
-                return [Window(record.box_px - 60, 0.1), Window(record.box_px + 2, 0.7)]
+                return [window(record.box_px - 60, 0.1), window(record.box_px + 2, 0.7)]
 
         iuv = source_iuv(Source())(record, record.window(64), 32)
         assert iuv.uv.max() == pytest.approx(0.7)
         thin = record.box_px.copy()
         thin[2] = thin[0] + 0.05 * (thin[2] - thin[0])
-        monkeypatch.setattr(Source, "people", lambda *_: [Window(thin, 0.3)])
+        monkeypatch.setattr(Source, "people", lambda *_: [window(thin, 0.3)])
         with pytest.raises(ValueError, match="none of the 1 people whose IUV is there"):
             source_iuv(Source())(record, record.window(64), 32)
         # a window is wider than the person: whoever stands in it is meant

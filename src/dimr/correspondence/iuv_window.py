@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dimr.image.crop import crop_to_full
+from dimr.image.crop import crop_to_full, mask_box_px
 from dimr.surface.atlas import Atlas
 from dimr.surface.npz import MAX_BYTES, array_names, read_arrays
 from dimr.types import Crop, Iuv
@@ -59,13 +59,7 @@ class IuvWindow:
 
     def box_px(self) -> Float[np.ndarray, "4"]:
         """x0, y0, x1, y1 around the visible pixels, in picture pixels, to their outer edges."""
-        rows, cols = np.nonzero(self.iuv.mask.any(1))[0], np.nonzero(self.iuv.mask.any(0))[0]
-        if len(rows) == 0:
-            raise ValueError("box_px: the window shows nobody")
-        x, y = self.corner_px
-        return np.array(
-            [x + cols[0] - 0.5, y + rows[0] - 0.5, x + cols[-1] + 0.5, y + rows[-1] + 0.5]
-        )
+        return mask_box_px(self.iuv.mask) + np.tile(np.array(self.corner_px), 2)
 
 
 def iuv_to_window(iuv: Iuv, score: float = 1.0, corner_px: tuple[int, int] = (0, 0)) -> IuvWindow:

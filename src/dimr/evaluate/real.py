@@ -5,10 +5,10 @@ the tests' stand-ins are measured by the same code. A record that cannot be reco
 picture) is counted and named, never silently left out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import nn
 
 from dimr.body.camera import project_weak
 from dimr.body.model import BodyModel
-from dimr.correspondence.iuv_sources import Target, open_source
+from dimr.correspondence.iuv_sources import IuvSource, Target, open_source
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import Bodies
@@ -26,8 +26,7 @@ from dimr.data.real.labels import IuvOf, file_iuv, record_iuv, record_pose
 from dimr.data.real.layout import with_iuv
 from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
-from dimr.evaluate.protocols import METRICS_3D, body_errors
-from dimr.evaluate.protocols import Protocol as Benchmark
+from dimr.evaluate.protocols import METRICS_3D, Protocol, body_errors
 from dimr.evaluate.synthetic import MIN_BOX_IOU, detection_at, mask_iou, regress_crop
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
@@ -77,7 +76,7 @@ class Result(NamedTuple):
 
 
 def evaluate(
-    protocol: Benchmark, records: Iterable[Record], recover: Recover, bodies: Bodies
+    protocol: Protocol, records: Iterable[Record], recover: Recover, bodies: Bodies
 ) -> Result:
     """Measures everybody whom the protocol selects.
 
@@ -118,7 +117,7 @@ def evaluate(
 
 
 def _measure(
-    protocol: Benchmark,
+    protocol: Protocol,
     pending: list[tuple[Record, Recovered]],
     bodies: Bodies,
     errors: dict[str, list[float]],
@@ -187,28 +186,6 @@ def _to_picture(
     return crop_to_full(crop, norm_to_crop(norm, crop.size)).astype(np.float32)
 
 
-@runtime_checkable
-class PersonWindow(Protocol):
-    """The IUV of one found person."""
-
-    def box_px(self) -> np.ndarray:
-        """x0, y0, x1, y1 in the picture."""
-        ...
-
-    def to_picture(self, picture_size: tuple[int, int]) -> Iuv:
-        """On a picture of (width, height)."""
-        ...
-
-
-@runtime_checkable
-class PeopleSource(Protocol):
-    """Brings the IUVs of everybody in a picture, e.g. from DensePose's results."""
-
-    def people(self, picture: Path, pixels: np.ndarray) -> Sequence[PersonWindow]:
-        """The people of a picture."""
-        ...
-
-
 def rendered_iuv(bodies: Bodies, atlas: Atlas) -> IuvOf:
     """For the tables' DIMR (GT IUV): from the data set's SMPL parameters and instance masks."""
 
@@ -253,7 +230,7 @@ def _person_at(record: Record, stage1: Stage1, picture: UInt8[np.ndarray, "H W 3
     return detection_at(stage1.find_people(picture), _box(record), (height, width))
 
 
-def source_iuv(source: PeopleSource) -> IuvOf:
+def source_iuv(source: IuvSource) -> IuvOf:
     """From DensePose's results, the instance whose box fits the record's best (App. C).
 
     Where the data set has no boxes but windows, which are wider than people, it only has to touch.

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from open_body import keypoints, rig, shape, skin, source
 
+from dimr.body.keypoints import JOINT_MIRROR, JOINT_PARENTS
+
 TOLERANCE = 2e-4
 """Largest difference between two builds: metres, or skin weights."""
 
@@ -29,7 +31,7 @@ def build() -> tuple[dict[str, np.ndarray], dict[str, float]]:
     resting, heads = source.rest_shapes(origin, people, vertices)
     posed, joints = rig.to_t_pose(origin, resting, heads, bone_weights)
     posed = shape.symmetrise(posed, mirror)
-    joints = shape.symmetrise(joints, rig.SMPL_MIRROR)
+    joints = shape.symmetrise(joints, np.array(JOINT_MIRROR))
     mean, components, spread = shape.principal_shapes(posed)
     mean = shape.symmetrise(mean, mirror)
     components = np.moveaxis(shape.symmetrise(np.moveaxis(components, -1, 0), mirror), 0, -1)
@@ -52,11 +54,11 @@ def build() -> tuple[dict[str, np.ndarray], dict[str, float]]:
         "v_template": mean.astype(np.float32),
         "shapedirs": components.astype(np.float32),
         "J_regressor": regressor.astype(np.float32),
-        "kintree_table": np.stack([rig.SMPL_PARENTS, np.arange(24)]).astype(np.uint32),
+        "kintree_table": np.stack([JOINT_PARENTS, np.arange(24)]).astype(np.uint32),
         "weights": weights.astype(np.float32),
         "f": faces.astype(np.uint32),
         "mirror_vertices": mirror.astype(np.int32),
-        "mirror_joints": rig.SMPL_MIRROR.astype(np.int32),
+        "mirror_joints": np.array(JOINT_MIRROR, np.int32),
         "source_vertices": vertices.astype(np.int32),
         "vt": surface.texture_vertices.astype(np.float32),
         "ft": surface.texture_faces.astype(np.int32),

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from scipy.stats import norm, qmc
 
+from dimr.body.keypoints import JOINT_MIRROR, JOINT_NAMES, JOINT_PARENTS
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.body.skinning import forward_kinematics, linear_blend_skinning
 from open_body.regress import fit_positive, fit_signed
-from open_body.rig import SMPL_MIRROR, SMPL_ORDER, SMPL_PARENTS, smpl_joints
+from open_body.rig import smpl_joints
 from open_body.source import Source, rest_shapes
 
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
@@ -61,12 +62,12 @@ def pose_people(
     for part, axes in FLEXION.items():
         for side, axis in zip("LR", axes, strict=True):
             bend = 2 * draws[:, column, None] * np.array(axis)
-            theta[:, SMPL_ORDER.index(f"{side}_{part}")] += bend
+            theta[:, JOINT_NAMES.index(f"{side}_{part}")] += bend
             column += 1
     theta[:, 0] = 0
     rotmats = axis_angle_to_rotmat(torch.from_numpy(theta))
     rest_joints = torch.from_numpy(joints[:NUM_POSES])
-    posed_joints, transforms = forward_kinematics(rotmats, rest_joints, SMPL_PARENTS.tolist())
+    posed_joints, transforms = forward_kinematics(rotmats, rest_joints, list(JOINT_PARENTS))
     skin = torch.from_numpy(weights)
     posed = [
         linear_blend_skinning(torch.from_numpy(body)[None], transforms[i, None], skin)[0]
@@ -80,7 +81,9 @@ def fit_joints(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joint regressor (24, V) of unposed bodies and residuals (24,) in metres."""
     nearest = (samples.mean(0), joints.mean(0), JOINT_CANDIDATES)
-    return _fit(fit_signed, JOINT_RIDGE_M2, samples, joints, mirror, SMPL_MIRROR, nearest)
+    return _fit(
+        fit_signed, JOINT_RIDGE_M2, samples, joints, mirror, np.array(JOINT_MIRROR), nearest
+    )
 
 
 def fit_posed_joints(
@@ -92,7 +95,9 @@ def fit_posed_joints(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joint regressor (24, V) of posed bodies and residuals (24,) in metres."""
     nearest = (samples.mean(0), joints.mean(0), POSED_CANDIDATES)
-    return _fit(fit_positive, POSED_RIDGE_M2, posed, posed_joints, mirror, SMPL_MIRROR, nearest)
+    return _fit(
+        fit_positive, POSED_RIDGE_M2, posed, posed_joints, mirror, np.array(JOINT_MIRROR), nearest
+    )
 
 
 def fit_face(
@@ -129,7 +134,7 @@ def keypoint_sets(
     COCO and LSP joints are SMPL's. LSP's neck and Human3.6M's "neck" lie between the neck joint
     and the middle of the shoulders. Human3.6M's head is inside the skull, LSP's head top on it.
     """
-    row = {name: joints[index] for index, name in enumerate(SMPL_ORDER)}
+    row = {name: joints[index] for index, name in enumerate(JOINT_NAMES)}
     row |= {name: face[index] for index, name in enumerate(FACE)}
     midline = np.flatnonzero(mirror == np.arange(len(template)))
     top = np.zeros(len(template))

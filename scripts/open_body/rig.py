@@ -8,6 +8,7 @@ are the identity there.
 import numpy as np
 from scipy.sparse import coo_matrix
 
+from dimr.body.keypoints import JOINT_MIRROR, JOINT_NAMES
 from open_body.source import Source
 
 ARM_SHARE = {"clavicle": np.deg2rad(10.0), "shoulder01": np.deg2rad(8.0)}
@@ -39,16 +40,6 @@ MIDDLE_JOINTS = {
     "neck": {"neck01": 1.0},
     "head": {"head": 1.0},
 }
-SMPL_ORDER = (
-    "pelvis L_hip R_hip spine1 L_knee R_knee spine2 L_ankle R_ankle spine3 L_foot R_foot neck "
-    "L_collar R_collar head L_shoulder R_shoulder L_elbow R_elbow L_wrist R_wrist L_hand R_hand"
-).split()
-SMPL_PARENTS = np.array(
-    [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
-)
-SMPL_MIRROR = np.array(
-    [SMPL_ORDER.index(name.translate(str.maketrans("LR", "RL"))) for name in SMPL_ORDER]
-)
 SKIN_OF_BONE = {
     "root": "pelvis",
     "pelvis": "pelvis",
@@ -83,7 +74,7 @@ SPINE_JOINTS = ("spine1", "spine2", "spine3")
 def smpl_joints(source: Source, heads: np.ndarray) -> np.ndarray:
     """Bone heads (..., bones, 3) to the places of SMPL's joints (..., 24, 3)."""
     mixing = np.zeros((24, len(source.bone_names)))
-    for joint, name in enumerate(SMPL_ORDER):
+    for joint, name in enumerate(JOINT_NAMES):
         side, _, part = name.rpartition("_")
         recipe = SIDE_JOINTS[part] if side else MIDDLE_JOINTS[part]
         for bone, share in recipe.items():
@@ -113,10 +104,10 @@ def smpl_weights(source: Source, bone_weights: np.ndarray, mirror: np.ndarray) -
         if stem in SPINE_BONES:
             continue
         part = SKIN_OF_BONE[max((k for k in SKIN_OF_BONE if stem.startswith(k)), key=len)]
-        joint = SMPL_ORDER.index(f"{side}_{part}" if part in SIDE_JOINTS else part)
+        joint = JOINT_NAMES.index(f"{side}_{part}" if part in SIDE_JOINTS else part)
         merged[:, joint] += bone_weights[:, bone]
     merged += _spine_weights(source, bone_weights)
-    return _keep_largest((merged + merged[mirror][:, SMPL_MIRROR]) / 2)
+    return _keep_largest((merged + merged[mirror][:, list(JOINT_MIRROR)]) / 2)
 
 
 def _spine_weights(source: Source, bone_weights: np.ndarray) -> np.ndarray:
@@ -135,9 +126,9 @@ def _spine_weights(source: Source, bone_weights: np.ndarray) -> np.ndarray:
     pivots = smpl_joints(source, template_heads)[:, 2]
     merged = np.zeros((len(total), 24))
     above = np.ones_like(total)
-    below_joint = SMPL_ORDER.index("pelvis")
+    below_joint = JOINT_NAMES.index("pelvis")
     for name in SPINE_JOINTS:
-        joint = SMPL_ORDER.index(name)
+        joint = JOINT_NAMES.index(name)
         step = np.clip((height - pivots[joint]) / SPINE_BLEND_M + 0.5, 0, 1)
         passed = np.minimum(step * step * (3 - 2 * step), above)
         merged[:, below_joint] += (above - passed) * total

@@ -245,9 +245,9 @@ class TestOpenAtlas:
         np.testing.assert_array_equal(count, count[MIRROR_DENSEPOSE])
         part, middle = atlas.part_of_face, atlas.face_uv.mean(1)
         place = {name: middle[part == k].mean(0) for k, name in enumerate(PART_NAMES)}
-        assert place["head"][1] < place["spine2"][1] < place["pelvis"][1] < place["left_foot"][1]
+        assert place["head"][1] < place["spine2"][1] < place["pelvis"][1] < place["L_foot"][1]
         for name in ("hip", "knee", "foot", "elbow", "hand"):
-            assert place[f"left_{name}"][0] > 0.5 > place[f"right_{name}"][0]
+            assert place[f"L_{name}"][0] > 0.5 > place[f"R_{name}"][0]
 
     def test_fills_the_square_without_overlap(self, atlas):
         for resolution in (56, 64, 128, 1024):

@@ -78,8 +78,8 @@ def test_one_leg_left_for_right_is_named(body, atlas, rest_m):
     iuv.uv[leg] = swapped(iuv).uv[leg]
     report = check_iuv(iuv, atlas, rest_m)
     assert report.wrong_way < 0.5
-    assert set(report.wrong_way_parts) == {"left_hip", "left_knee"}
-    assert any("left_hip" in problem for problem in report.problems)
+    assert set(report.wrong_way_parts) == {"L_hip", "L_knee"}
+    assert any("L_hip" in problem for problem in report.problems)
 
 
 def test_eight_bits_are_enough(body, atlas, rest_m):

@@ -7,18 +7,14 @@ skinning weights to one label a face. DensePose numbers its parts 1..24; 0 is it
 import numpy as np
 from jaxtyping import Float, Int, Int8, Integer
 
+from dimr.body.keypoints import JOINT_MIRROR, JOINT_NAMES
+
 NUM_PARTS = 24
 
-PART_NAMES = (
-    "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 "
-    "left_foot right_foot neck left_collar right_collar head left_shoulder right_shoulder "
-    "left_elbow right_elbow left_wrist right_wrist left_hand right_hand"
-).split()
-
-# part k is carried to part MIRROR_PARTS[k] by a left-right flip; likewise DensePose's 1..24
-MIRROR_PARTS = np.array(
-    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
-)
+PART_NAMES = JOINT_NAMES
+"""Of the joint that carries most of a part's skin."""
+MIRROR_PARTS = np.array(JOINT_MIRROR)
+"""Part k is carried to part MIRROR_PARTS[k] by a left-right flip; likewise DensePose's 1..24."""
 MIRROR_DENSEPOSE = np.array(
     [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23]
 )

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from dimr.correspondence.outlines import CROP_SIZE, OutlineNet
-from dimr.correspondence.people import mask_to_detection
+from dimr.correspondence.outlines import OutlineNet
+from dimr.correspondence.people import CROP_SIZE, mask_to_detection
 from dimr.correspondence.sightings import Sighting
 from dimr.types import Detection
 

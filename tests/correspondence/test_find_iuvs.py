@@ -15,7 +15,7 @@ from dimr.correspondence.people import largest_pieces, mask_to_detection
 from dimr.correspondence.sightings import Sighting
 from dimr.correspondence.stage1 import ALL_SURE, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
 from dimr.encoder.blazepose import BlazePose
-from dimr.image.crop import crop_picture
+from dimr.image.crop import box_to_crop, crop_picture
 from dimr.types import Crop, Detection, Iuv
 
 
@@ -23,7 +23,6 @@ class Seeing(Stage1):
     """Two people, the second seen by the first pass only; the second pass sees a whole crop."""
 
     def __init__(self) -> None:
-        self.crop_size, self.margin = 32, 1.0
         self.table = SurfaceTable(  # one texel of each part, all at the same point
             np.append(0, np.arange(25)),
             np.zeros((24, 3), np.float32),
@@ -38,6 +37,9 @@ class Seeing(Stage1):
             mask[20:40, left : left + 20] = True
             people.append(mask_to_detection(score, mask))
         return people
+
+    def refine_crop(self, detection: Detection) -> Crop:
+        return box_to_crop(detection.box_px, 32, 1.0)
 
     def see(self, picture: np.ndarray, detection: Detection, crop: Crop):
         self.asked.append(detection)
@@ -115,7 +117,7 @@ class Crowd(Stage1):
     """The first pass sees three people; every look of the confirmer ends at the first."""
 
     def __init__(self, scores) -> None:
-        self.scene_size, self.margin, self.confirmer = 256, 1.25, BlazePose()
+        self.confirmer = BlazePose()
         self.poser = self.spotter = self.larger = self.outliner = None
         self.scores = scores
 

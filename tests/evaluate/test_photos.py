@@ -169,7 +169,7 @@ class Nobody(Stage1):
     """Finds nobody; for sub-classes: looks again at the whole picture."""
 
     def __init__(self):
-        self.crop_size, self.margin = 64, 1.25
+        self.crop_size = 64
 
     def find_people(self, picture):
         return []

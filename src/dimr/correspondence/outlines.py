@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from dimr.correspondence.confirm import overlap
 from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
 from dimr.correspondence.people import (
+    CROP_MARGIN,
+    CROP_SIZE,
     is_apart,
     largest_pieces,
     mark_others,
@@ -36,8 +38,6 @@ from dimr.image.crop import (
 )
 from dimr.types import Crop, Detection
 
-CROP_SIZE, MARGIN = 192, 1.25
-"""Of the window around a sighted box, as around those whom stage 1 looks at again."""
 OUTLINE_MARKS = 4
 """The outline of who is meant, those of the others, the limbs of the former and of the latter."""
 STICKS = (*EDGES, (5, 6), (11, 12), (5, 11), (6, 12), (0, 5), (0, 6))
@@ -96,7 +96,7 @@ class OutlineNet(CorrespondenceNet):
 
 def sighted_crop(sighting: Sighting) -> Crop:
     """The window in which somebody is outlined."""
-    return box_to_crop(sighting.box_px, CROP_SIZE, MARGIN)
+    return box_to_crop(sighting.box_px, CROP_SIZE, CROP_MARGIN)
 
 
 def limb_map(sighting: Sighting, window: Crop) -> Float32[np.ndarray, "h h"]:

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Float32
 from dimr.image.crop import CORRESPONDENCE_STRIDE, crop_picture, mask_box_px
 from dimr.types import Crop, Detection
 
+CROP_SIZE, CROP_MARGIN = 192, 1.25
+"""Side of somebody's crop: pixels; in longer sides of what is seen of them."""
 MIN_CENTRE = 0.15
 """Centre probability below which a peak is no person."""
 MIN_PIXELS = 12

@@ -31,6 +31,8 @@ from dimr.correspondence.network import (
 )
 from dimr.correspondence.outlines import OutlineNet
 from dimr.correspondence.people import (
+    CROP_MARGIN,
+    CROP_SIZE,
     group_pixels,
     hidden_piece,
     is_apart,
@@ -57,8 +59,8 @@ from dimr.image.crop import (
 from dimr.surface.iuv import mask_iuv, warp_iuv
 from dimr.types import Crop, Detection, Iuv
 
-CROP_MARGIN = 1.25
-"""Side of somebody's crop as a multiple of the longer side of what is seen of them."""
+SCENE_SIZE = 256
+"""Side to which a whole picture is reduced to find people."""
 SURE = 0.5
 """Score from which a person of the first pass is believed without confirmation."""
 UNCONFIRMED = 0.45
@@ -86,9 +88,6 @@ class Stage1:
     Args:
         network: a `CorrespondenceNet`.
         table: texels of the atlas whose uv the network speaks of.
-        crop_size: side of a person's crop, pixels.
-        scene_size: side to which a whole picture is reduced to find people.
-        margin: side of the crop as a multiple of the person's visible box.
         confirmer: the network that checks whom others found and outlines them; None believes the
             first pass.
         poser: the network that hints at the pose of whoever is looked at again; None does not.
@@ -97,6 +96,8 @@ class Stage1:
         outliner: the network that tells people apart who touch; None leaves them as they are.
     """
 
+    crop_size = CROP_SIZE
+    """Side of a person's crop, pixels."""
     lay: Lay | None = None
     """Corrects the surface that `look_again` finds."""
 
@@ -104,9 +105,6 @@ class Stage1:
         self,
         network: CorrespondenceNet,
         table: SurfaceTable,
-        crop_size: int = 192,
-        scene_size: int = 256,
-        margin: float = CROP_MARGIN,
         confirmer: BlazePose | None = None,
         poser: LandmarkNet | None = None,
         encoder: BlazePoseEncoder | None = None,
@@ -115,9 +113,6 @@ class Stage1:
     ) -> None:
         self.network = network.eval()
         self.table = table
-        self.crop_size = crop_size
-        self.scene_size = scene_size
-        self.margin = margin
         self.confirmer = None if confirmer is None else confirmer.eval()
         self.poser = None if poser is None else poser.eval()
         self.spotter = None if spotter is None else spotter.eval()
@@ -200,7 +195,7 @@ class Stage1:
     def find_people(self, picture: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
         """People of the whole picture, best first; each knows which pixels are the others'."""
         height, width = picture.shape[:2]
-        window = Crop(picture_centre_px(width, height), float(max(width, height)), self.scene_size)
+        window = Crop(picture_centre_px(width, height), float(max(width, height)), SCENE_SIZE)
         candidates, everyone = self._candidates(picture, window)
         if self.confirmer is None:
             return self._divide(picture, candidates, everyone)
@@ -210,7 +205,7 @@ class Stage1:
         for person in distinct_people(candidates):
             if not is_new(person, found):
                 continue
-            near = box_to_crop(person.box_px, LANDMARK_SIZE, self.margin)
+            near = box_to_crop(person.box_px, LANDMARK_SIZE, CROP_MARGIN)
             known = pixels_of(found) & ~person.mask if found else None
             again = confirm(self.confirmer, picture, near, known, larger=self.larger)
             if again is not None and is_new(again, found):
@@ -284,7 +279,7 @@ class Stage1:
         self, picture: UInt8[np.ndarray, "H W 3"], window: Crop
     ) -> tuple[list[Detection], Bool[np.ndarray, "H W"]]:
         """The first pass, without a marker: people, and the pixels of anybody."""
-        stride_2 = self.scene_size // CORRESPONDENCE_STRIDE
+        stride_2 = SCENE_SIZE // CORRESPONDENCE_STRIDE
         maps = self.network.decode(
             self.network.encoder.features(window_tensor(self.network, picture, window)),
             torch.zeros(1, MARKER_CHANNELS, stride_2, stride_2, device=self.device),
@@ -301,7 +296,7 @@ class Stage1:
 
     def refine_crop(self, detection: Detection) -> Crop:
         """The square window in which stage 1 looks again and stage 2 looks at all."""
-        return box_to_crop(detection.box_px, self.crop_size, self.margin)
+        return box_to_crop(detection.box_px, self.crop_size, CROP_MARGIN)
 
     def marker(self, detection: Detection, crop: Crop) -> Float[Tensor, "1 2 h w"]:
         """The masks of the person and of the others, as found, as the second pass's mark."""

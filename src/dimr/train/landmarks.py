@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.correspondence.landmarks import AROUND, MARKED_LEVEL, LandmarkNet, find_pose
 from dimr.correspondence.looks import look, next_window, rotations
-from dimr.correspondence.stage1 import CROP_MARGIN
+from dimr.correspondence.people import CROP_MARGIN
 from dimr.encoder.blazepose import CIRCLE, HIPS
 from dimr.evaluate.photos import PCK_SHARE
 from dimr.image.crop import pictures_to_tensor

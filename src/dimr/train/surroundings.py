@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from dimr.correspondence.landmarks import AROUND
-from dimr.correspondence.stage1 import CROP_MARGIN
+from dimr.correspondence.people import CROP_MARGIN
 from dimr.data.synthetic.people import SyntheticPeople
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,

@@ -24,6 +24,9 @@ from dimr.train.loop import StepLoss
 from dimr.train.photos import LANDMARKS
 from dimr.train.precision import mixed_precision
 
+KNOWN_RATE = 0.08
+"""Learning rate of what the original network knows, as a share of that of the mark's layer: much
+more costs it its knowledge of photographs within minutes."""
 ON_MASK_REACH = 2
 """A landmark is seen within so many pixels of the visible ones, of the mask's grid."""
 MISTURNED = 0.25
@@ -42,8 +45,6 @@ class LandmarkTask:
         validation: synthetic people of the validation split.
         num_validation: of these.
         photos: photographs to validate on, too.
-        pretrained_rate: learning rate of what the original network knows, as a share of that of
-            the mark's layer: much more costs it its knowledge of photographs within minutes.
     """
 
     def __init__(
@@ -53,7 +54,6 @@ class LandmarkTask:
         validation: DrawnPeople,
         num_validation: int = 256,
         photos: LabelledPeople | None = None,
-        pretrained_rate: float = 0.08,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -63,7 +63,6 @@ class LandmarkTask:
         ]
         if photos is not None:
             self.validation.append(("photo_", photos))
-        self.pretrained_rate = pretrained_rate
         for frozen in (network.stem, *network.stages[: MARKED_LEVEL + 1], network.spread):
             frozen.requires_grad_(False)
 
@@ -79,7 +78,7 @@ class LandmarkTask:
         slow = [each for each in slow if each.requires_grad]
         return [
             {"params": fast, "lr": learning_rate},
-            {"params": slow, "lr": learning_rate * self.pretrained_rate},
+            {"params": slow, "lr": learning_rate * KNOWN_RATE},
         ]
 
     def loss(self, batch: dict[str, Tensor], step: int) -> StepLoss:

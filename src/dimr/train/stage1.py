@@ -39,6 +39,8 @@ SCENES = (3,)
 """Whole scenes, without a marker."""
 UNMARKED = (7,)
 """Crops without a marker: people who fill the picture."""
+ENCODER_RATE = 0.1
+"""Learning rate of the encoder as a share of the decoder's."""
 SOMEBODY_ELSE = 0.35
 """Share of the crops of pictures with others that are theirs."""
 NEAR_M = 0.05
@@ -222,7 +224,6 @@ class Stage1Task:
         network: what to train.
         people: training samples.
         validation: samples of the validation split.
-        encoder_rate: learning rate of the encoder as a share of the decoder's.
         num_validation: validation samples.
         poser: whose landmarks are heard; None: as the original network would say them.
     """
@@ -232,17 +233,14 @@ class Stage1Task:
         network: CorrespondenceNet,
         people: SyntheticPeople,
         validation: SyntheticPeople,
-        encoder_rate: float = 0.1,
         num_validation: int = 256,
-        weights: Stage1Weights | None = None,
         poser: LandmarkNet | None = None,
     ) -> None:
         self.model = network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.training: Dataset = Stage1Samples(people)
         self.validation = torch.utils.data.Subset(Stage1Samples(validation), range(num_validation))
-        self.encoder_rate = encoder_rate
-        self.weights = weights or Stage1Weights()
+        self.weights = Stage1Weights()
         self.poser = (poser or LandmarkNet.pretrained()).eval().requires_grad_(False)
         self.poser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         # Stem and first stages see edges and textures: they need no tuning, and their backward
@@ -261,7 +259,7 @@ class Stage1Task:
         decoder = [p for p in self.model.parameters() if id(p) not in mine]
         groups = [{"params": decoder, "lr": learning_rate}]
         if encoder:
-            groups.append({"params": encoder, "lr": learning_rate * self.encoder_rate})
+            groups.append({"params": encoder, "lr": learning_rate * ENCODER_RATE})
         return groups
 
     def _maps(self, model: nn.Module, batch: dict[str, Tensor]) -> CorrespondenceMaps:

@@ -73,6 +73,7 @@ ROWS = {
     "pare": Row(variant="pare"),
     "dimr": Row(),
     "dimr_landmarks": Row(size=replace(STUDY_SIZE, landmarks=True)),
+    "ours": Row(size=replace(STUDY_SIZE, landmarks=True, surface=True)),  # what ships hears both
     "no_uv_feature": Row(variant="no_uv_feature"),
     "no_uv_structure": Row(variant="no_uv_structure"),
     "shuffled_uv": Row(shuffled=True),
@@ -88,7 +89,7 @@ ROWS = {
     "inpainting": Row(goes_on=True),
 }
 TABLES = {
-    "BASELINES": ("hmr", "hmr_iuv", "pare", "dimr", "dimr_landmarks"),
+    "BASELINES": ("hmr", "hmr_iuv", "pare", "dimr", "dimr_landmarks", "ours"),
     "TABLE3": ("no_uv_feature", "no_uv_structure", "shuffled_uv", "dimr"),
     "TABLE4": (
         "no_attention_no_conv",

@@ -36,7 +36,7 @@ def test_where_parts_look(run, tmp_path):
     two = ("--subset", "clean", "--subset", "person", "--limit", 1)
     code, out, err = run("eval", "ATTENTION", *two, "--iuv", "gt", *files)
     assert code == 0, err
-    for words in ("left_shoulder", "map alone", "part shown / hidden", "mean"):
+    for words in ("L_shoulder", "map alone", "part shown / hidden", "mean"):
         assert words in out
     report = json.loads((tmp_path / "parts.json").read_text())
     assert "predicted" not in report and report["gt"]["people"] == 2

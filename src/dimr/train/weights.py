@@ -331,11 +331,10 @@ def load_model(folder: Path, body: BodyModel, atlas: Atlas) -> tuple[Dimr, dict[
     """
     path = folder / MODEL_FILE
     state, card = load_weights(path)
-    check_card(card, path, stage="model", **belongings(body, atlas))
+    check_card(card, path, stage="model", encoder="hrnet_w32", **belongings(body, atlas))
     variant, size = _head_of(card, path)
     if not (isinstance(card.get("crop_size"), int) and isinstance(card.get("data"), dict)):
         raise ValueError(f"weights: {path} has a card without crop_size or data")
-    check_card(card, path, encoder="hrnet_w32")
     model = new_stage2(variant, HrnetEncoder(), body, atlas, size)
     _load_state(model, state, path)
     return model.eval(), card

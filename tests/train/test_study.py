@@ -15,7 +15,7 @@ from dimr.train.loop import LOG
 from dimr.train.recipes import train_stage2, train_stage2_geometry
 from dimr.train.run import Run, surface_of
 from dimr.train.seen import MANIFEST, SeenSamples
-from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study, over_seeds
+from dimr.train.study import KINDS, ROWS, TABLES, Budget, Study
 from dimr.train.weights import STAGE2_FILE, load_stages, weights_folder
 
 BUDGET = Budget(samples=4, twins=2, validation=2, per_subset=1, steps=2, steps_on=1, batch_size=2)
@@ -158,11 +158,6 @@ def test_a_blend_lies_between_what_was_and_what_was_learnt(study, tmp_path):
     assert (whole - before).abs().max() > 0
     torch.testing.assert_close(half, (before + whole) / 2, atol=1e-3, rtol=0)
     assert load_weights(tmp_path / "half" / "weights" / STAGE2_FILE)[1]["blend"] == 0.5
-
-
-def test_means_over_seeds():
-    runs = [{"gt": {"all": {"mpjpe_mm": value}}} for value in (100.0, 104.0)]
-    assert over_seeds(runs) == {"gt": {"all": {"mpjpe_mm": (102.0, 2.0)}}}
 
 
 def test_a_study_needs_stage_1(tmp_path):

@@ -1,12 +1,32 @@
 """`dimr ablate TABLE`: baselines and the paper's ablations under equal budgets."""
 
 import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dimr.commands.train import Backgrounds, Occluders, check_pictures
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = (
+    *((subset, "mpjpe_mm") for subset in ("clean", "object", "person", "truncated", "hug", "all")),
+    ("all", "pa_mpjpe_mm"),
+    ("all", "pve_mm"),
+)
+COMPARED = {
+    "BASELINES": (
+        *(("dimr", other) for other in ("hmr", "hmr_iuv", "pare")),
+        *(("ours", other) for other in ("hmr", "hmr_iuv")),
+    ),
+    "TABLE5": (("inpainting", "occlusion"),),
+}
+"""Rows of a table whose errors are also printed as shares of another row's."""
 
 
 def ablate(
@@ -35,14 +55,12 @@ def ablate(
 ) -> None:
     """Train and measure the heads of a table (mm, mean over seeds, half the range behind it)."""
     import torch
-    from rich.box import MARKDOWN
     from rich.console import Console
-    from rich.table import Table
 
     from dimr.data.synthetic.synthocc import SUBSETS
     from dimr.files import check_folder_place, write_atomically
     from dimr.train.run import Run, surface_of
-    from dimr.train.study import KINDS, TABLES, Budget, Study, over_seeds
+    from dimr.train.study import TABLES, Budget, Study
     from dimr.train.weights import weights_folder
 
     if table not in TABLES:
@@ -72,20 +90,62 @@ def ablate(
     )
     study = Study(run, *surface_of(run), budget, list(SUBSETS))
     study.see()
-    report: dict[str, Any] = {"table": table, "seeds": seeds}
-    columns = ("clean", "object", "person", "all")
-    printed = Table("row", "IUV", "all PA", "all PVE", *columns, box=MARKDOWN)
-    for name in TABLES[table]:
-        means = over_seeds([study.means(name, seed) for seed in range(seeds)])
-        report[name] = means
-        for kind in KINDS:
-            cells = [("all", "pa_mpjpe_mm"), ("all", "pve_mm")]
-            cells += [(each, "mpjpe_mm") for each in columns]
-            printed.add_row(
-                name,
-                kind,
-                *("{:.1f} ±{:.1f}".format(*means[kind][each][field]) for each, field in cells),
-            )
-    Console(width=110).print(printed)
+    rows = {name: [study.means(name, seed) for seed in range(seeds)] for name in TABLES[table]}
+    for printed in study_tables(table, rows):
+        Console(width=160).print(printed)
+    report = {"table": table, "budget": asdict(budget), "rows": rows}
     if json_path is not None:
         write_atomically(json_path, (json.dumps(report, indent=2) + "\n").encode())
+
+
+def study_tables(table: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> "list[Table]":
+    """Errors of rows (mm), then those that are compared as shares of each other's.
+
+    Args:
+        table: as `ablate` takes it.
+        rows: name -> `dimr.train.study.Means` of each seed.
+    """
+    from rich.box import MARKDOWN
+    from rich.table import Table
+
+    def printed(
+        first: str, lines: Mapping[str, Sequence[Mapping[str, Any]]], digits: int
+    ) -> Table:
+        names = [f"{subset} {measure}" for subset, measure in COLUMNS]
+        names = [name.removesuffix(" mpjpe_mm").removesuffix("_mm") for name in names]
+        found = Table(first, "IUV, crop", *names, box=MARKDOWN)
+        for name, seeds in lines.items():
+            for kind in seeds[0]:
+                each = [
+                    [means[kind][subset][measure] for means in seeds]
+                    for subset, measure in COLUMNS
+                ]
+                found.add_row(name, kind, *(_over_seeds(values, digits) for values in each))
+        return found
+
+    tables = [printed("row", rows, 1)]
+    if table in COMPARED:
+        shares = {
+            f"{name} / {other}": [
+                _shares(*pair) for pair in zip(rows[name], rows[other], strict=True)
+            ]
+            for name, other in COMPARED[table]
+        }
+        tables.append(printed("share", shares, 3))
+    return tables
+
+
+def _shares(means: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        kind: {
+            subset: {name: value / others[kind][subset][name] for name, value in measures.items()}
+            for subset, measures in subsets.items()
+        }
+        for kind, subsets in means.items()
+    }
+
+
+def _over_seeds(values: Sequence[float], digits: int) -> str:
+    """Mean, and half the range where there are several."""
+    reach = f" ±{(max(values) - min(values)) / 2:.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{reach}"

@@ -341,22 +341,3 @@ def _pictures_hash(folder: Path | None) -> str | None:
         if path.suffix.lower() in PICTURE_SUFFIXES
     ]
     return hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:16]
-
-
-def over_seeds(runs: Sequence[Means]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
-    """The same means of several seeds -> (mean, half the range)."""
-    first = runs[0]
-    return {
-        kind: {
-            subset: {
-                field: _centre_and_reach([run[kind][subset][field] for run in runs])
-                for field in fields
-            }
-            for subset, fields in subsets.items()
-        }
-        for kind, subsets in first.items()
-    }
-
-
-def _centre_and_reach(values: Sequence[float]) -> tuple[float, float]:
-    return float(np.mean(values)), (max(values) - min(values)) / 2

@@ -1,4 +1,4 @@
-"""Choices behind stage 1, compared on equal budgets (docs/stage1.md).
+"""Choices behind stage 1, compared on equal budgets (docs/stage1_choices.md).
 
     python benchmarks/stage1_choices.py bank FOLDER --backgrounds DIR --occluders DIR
     python benchmarks/stage1_choices.py run FOLDER CHOICE... --output DIR [--minutes 30]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MIN_SCORE = 0.35
 """Of people who are printed and drawn: more are found behind others, but half of those are false
-(docs/stage1.md)."""
+(docs/finding_people.md)."""
 MAX_TABLE_ROWS = 60
 """More people than this are summed up; OUT/index.json has them all."""
 

@@ -28,7 +28,7 @@ ABOVE_NOSE = 0.3
 THICKNESS = 0.14
 """Of limbs, in the longer side of the body's box."""
 SURE_SPREAD = 0.7
-"""Up to which a figure is believed; docs/stage1.md says what it was chosen by."""
+"""Up to which a figure is believed; docs/finding_people.md says what it was chosen by."""
 KNOWN_IOU = 0.4
 """Of a figure's limbs with the outline of somebody who is the same."""
 LEAST_SIDE = 0.6

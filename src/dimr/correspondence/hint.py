@@ -1,9 +1,9 @@
 """What the landmark network says of a crop, as a hint for the correspondence network.
 
 It began with photographs and knows which way a person faces better than our own labels, which
-take backs for fronts (docs/stage1.md). It says so as 39 points; the hint lays them out where the
-decoder can use them: as a stick figure that says at each place which limb is near and how far
-along it one is.
+take backs for fronts (docs/stage1_choices.md). It says so as 39 points; the hint lays them out
+where the decoder can use them: as a stick figure that says at each place which limb is near and
+how far along it one is.
 """
 
 import torch

@@ -2,7 +2,7 @@
 
 Stage 1 decides for each pixel by itself; a body is one piece, with two sides and bones. Where both
 mean the same place, give or take some centimetres, the mean of the two is better than either;
-where they do not, the body is right more often (docs/stage1.md).
+where they do not, the body is right more often (docs/stage1_choices.md).
 """
 
 import cv2

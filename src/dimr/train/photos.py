@@ -5,7 +5,7 @@ them, with an L1 loss that forgives labels which are off, while synthetic sample
 keep the bodies bodies. Each photograph is seen twice, as it is and behind pasted things. Who is
 meant is marked as stage 1 marks them (`find_people`); where it sees nobody or somebody else, by
 thick limbs along the labels, or their box. Labels with left and right swapped are recognised by
-stage 1's landmarks, which hardly ever mistake sides (docs/stage1.md).
+stage 1's landmarks, which hardly ever mistake sides (docs/stage1_choices.md).
 
 The photographs that `dimr eval REALVAL` measures on never take part.
 """

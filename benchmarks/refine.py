@@ -25,12 +25,12 @@ from dimr.data.synthetic.samples import CropSample
 from dimr.data.synthetic.synthocc import SUBSETS, SynthOcc
 from dimr.evaluate.errors import MM_PER_M, pa_mpjpe_mm
 from dimr.evaluate.synthetic import sample_errors
-from dimr.fit import landmarks, rim, solve, terms
+from dimr.fit import landmarks, prior, rim, solve, terms
 from dimr.predict import Model, load
 from dimr.surface.iuv import part_seen
 from dimr.types import Iuv, Regression
 
-MODULES = (solve, terms, landmarks, rim)
+MODULES = (solve, terms, landmarks, rim, prior)
 """Where the constants of refinement are."""
 
 
@@ -116,10 +116,11 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], help="constants of dimr.fit, NAME=NUMBER")
     options = parser.parse_args()
     for name, _, value in (each.partition("=") for each in options.set):
-        module = next((each for each in MODULES if hasattr(each, name)), None)
-        if not isinstance(number := getattr(module, name, None), int | float):
+        having = [each for each in MODULES if isinstance(getattr(each, name, None), int | float)]
+        if not having:
             raise SystemExit(f"--set: refinement has no number {name!r}")
-        setattr(module, name, type(number)(value))
+        for module in having:  # one may have it from another
+            setattr(module, name, type(getattr(module, name))(value))
     torch.set_num_threads(1)
     model = load(options.weights)
     people = SynthOcc(model.body, model.atlas, "val")

@@ -18,6 +18,7 @@ from dimr.types import Iuv, Regression
 
 SIZE = 96
 L_KNEE, L_ELBOW, L_WRIST, R_ELBOW, R_WRIST = 4, 18, 20, 19, 21
+TRUNK = (0, 3, 6, 9, 12, 13, 14)
 
 
 class Known(NamedTuple):
@@ -42,7 +43,7 @@ def known(open_body, open_atlas) -> Known:
         posed.vertices_m[0].numpy(), open_atlas, truth.camera[0].numpy(), (SIZE,) * 2
     )
     turn = rng.normal(0, 0.15, (24, 3)).astype(np.float32)
-    turn[[0, *solve.TRUNK]] *= 0.3
+    turn[list(TRUNK)] *= 0.3
     wrong = Regression(
         rotmats @ axis_angle_to_rotmat(torch.from_numpy(turn)),
         betas + 0.3,
@@ -114,7 +115,8 @@ class TestIuv:
         unsure = Iuv(known.iuv.mask, known.iuv.uv, np.zeros((SIZE, SIZE), np.float32))
         assert fit_to_iuv(known.wrong, unsure, open_body, open_atlas) is known.wrong
 
-    def test_hidden_limb_stays_as_it_was(self, known, open_body, open_atlas):
+    def test_hidden_limb_moves_with_what_is_seen_alone(self, known, open_body, open_atlas):
+        """An elbow makes up for its shoulder, as far as the two tend to err together."""
         places = norm_to_crop(joints_norm(open_body, known.truth), SIZE)
         shoulder, elbow = places[17], places[R_ELBOW]
         cut = (shoulder + elbow) / 2
@@ -124,10 +126,10 @@ class TestIuv:
         iuv = mask_iuv(known.iuv, ~(beyond & near))
         found = fit_to_iuv(known.wrong, iuv, open_body, open_atlas)
         turned = turned_rad(found, known.wrong)
-        assert (turned[[R_ELBOW, R_WRIST, 23]] < 2e-3).all()
-        assert turned[L_ELBOW] > 0.05
         whole = turned_rad(fit_to_iuv(known.wrong, known.iuv, open_body, open_atlas), known.wrong)
-        assert whole[R_ELBOW] > 0.05
+        hidden = [R_ELBOW, R_WRIST]
+        assert (turned[hidden] < 0.06).all() and (turned[hidden] < 0.5 * whole[hidden]).all()
+        assert turned[L_ELBOW] > 0.05
 
     def test_one_pixel_is_enough_and_moves_little(self, known, open_body, open_atlas):
         keep = np.zeros((SIZE, SIZE), bool)

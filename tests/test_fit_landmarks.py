@@ -23,6 +23,8 @@ L_WRIST, L_ANKLE = 15, 27
 SURE, UNSURE = 0.01, 1e6
 """Spreads, in half crops and metres."""
 
+TRUNK = (3, 6, 9, 12, 13, 14)
+
 
 class Known(NamedTuple):
     """A person, what a perfect network says, and a wrong answer of stage 2."""
@@ -43,7 +45,7 @@ def known(open_body) -> Known:
         torch.tensor([[0.9, 0.02, 0.05]]),
     )
     turn = torch.from_numpy(rng.normal(0, 0.15, (24, 3)).astype(np.float32))
-    turn[list(solve.TRUNK)] *= 0.3
+    turn[list(TRUNK)] *= 0.3
     wrong = truth._replace(
         rotmats=truth.rotmats @ axis_angle_to_rotmat(turn),
         camera=truth.camera + torch.tensor([[0.03, 0.03, -0.04]]),

@@ -2,16 +2,15 @@
 
 Each visible pixel of an IUV names a point of the surface, whose projection through the picture's
 lens should fall on the pixel's centre; landmarks say where joints are. What is sought is the
-most probable body near stage 2's answer: two-dimensional places speak for a turn in the picture
-plane more than for one in depth, joints whose parts are hidden stay where stage 2 put them
-relative to their parents, and the noise of the pixels is measured on the residuals themselves, so
-that an IUV that contradicts itself or the body moves it little.
+most probable body near stage 2's answer: turns are as likely as such answers tend to be wrong by
+them (`dimr.fit.prior`), less so where a part is hidden, and the noise of the pixels is measured
+on the residuals themselves, so that an IUV that contradicts itself or the body moves it little.
 docs/refine.md has the measurements behind the constants.
 """
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
 from dimr.body.camera import WEAK, Lens
@@ -27,24 +26,20 @@ from dimr.fit.geometry import (
     project_points,
 )
 from dimr.fit.landmarks import landmark_terms
+from dimr.fit.prior import turn_precision
 from dimr.fit.rim import rim_of, rim_term
-from dimr.fit.terms import Keypoints, Term, keypoint_term, pixel_term, weights_of
+from dimr.fit.terms import OUTLIER, Keypoints, Term, keypoint_term, pixel_term, weights_of
 from dimr.surface.atlas import Atlas
 from dimr.types import Iuv, Regression
 
 STEPS = 12
 RIM_STEPS = (4, 6, 8, 10)
 """Before these steps, counted from 0, rims are compared; what pulls then, pulls until the next."""
-JOINT_RAD, TRUNK_RAD = 0.6, 0.2
-"""Prior standard deviation of a joint's turn in depth, of limbs and of the trunk and root."""
-TRUNK = (0, 3, 6, 9, 12, 13, 14)
-IN_PLANE = 2.0
-"""A turn in the picture plane may be this many times larger."""
-UNSEEN = 0.2
-"""Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
-where a keypoint that is sure moves with the joint."""
 BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 2.0, 0.1, 0.1
 """Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
+FIRST_OUTLIER = 16.0
+"""Of landmarks in the first step; it falls to OUTLIER in the last. Of people in rare poses stage 2
+is so far off that right landmarks look like wrong ones until the body has come nearer."""
 
 
 @torch.no_grad()
@@ -99,7 +94,8 @@ def fit_to_iuv(
     if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    state, precision, rim = start, 1 / prior_std(seen) ** 2, None
+    turn_prior, other_prior = turn_precision(seen), 1 / _other_std() ** 2
+    state, rim = start, None
     wanted = rim_of(iuv.mask, lens) if rims else None
     for number in range(STEPS):
         if wanted is not None and number in RIM_STEPS:
@@ -108,17 +104,17 @@ def fit_to_iuv(
         posed = pose_skeleton(state, *skeleton)
         turned = rotmat_to_axis_angle(start.rotmats.mT @ state.rotmats)
         moved = torch.cat(
-            [
-                (posed.turns @ turned[..., None]).flatten(),
-                state.betas - start.betas,
-                state.zoom,
-                state.shift_norm - start.shift_norm,
-            ]
-        ).double()
-        curvature, gradient = torch.diag(precision), precision * moved
+            [state.betas - start.betas, state.zoom, state.shift_norm - start.shift_norm]
+        )
+        to_camera = torch.block_diag(*posed.turns).double()
+        curvature = torch.block_diag(to_camera @ turn_prior @ to_camera.T, torch.diag(other_prior))
+        gradient = torch.cat(
+            [to_camera @ turn_prior @ turned.flatten().double(), other_prior * moved.double()]
+        )
+        outlier = FIRST_OUTLIER * (OUTLIER / FIRST_OUTLIER) ** (number / (STEPS - 1))
         for term in terms if rim is None else [*terms, rim]:
             residual, jacobian = linearise(term, state, posed, camera[0], descends, lens)
-            weight = weights_of(residual, term)
+            weight = weights_of(residual, term, outlier)
             weighted = (jacobian * weight[:, None, None]).flatten(0, 1).double()
             curvature += jacobian.flatten(0, 1).double().T @ weighted
             gradient += weighted.T @ residual.flatten().double()
@@ -138,15 +134,9 @@ def _as_it_is(regression: Regression, state: State) -> Regression:
     return regression._replace(rotmats=rotmats, betas=betas, camera=camera)
 
 
-def prior_std(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "85"]:
-    """Deviation of turns (camera axes, joint by joint), betas, zoom and shift from stage 2's."""
-    joint = np.full(24, JOINT_RAD)
-    joint[list(TRUNK)] = TRUNK_RAD
-    factor = np.maximum(np.sqrt(np.minimum(seen, 1)), UNSEEN)
-    factor[0] = 1  # what turns the whole body is seen wherever anything is
-    turns = (joint * factor)[:, None] * np.array([1, 1, IN_PLANE])
-    others = [BETAS_STD] * 10 + [LOG_SCALE_STD] + [SHIFT_STD] * 2
-    return torch.from_numpy(np.concatenate([turns.ravel(), others]))
+def _other_std() -> Float[Tensor, "13"]:
+    """Of betas, zoom and shift."""
+    return torch.tensor([BETAS_STD] * 10 + [LOG_SCALE_STD] + [SHIFT_STD] * 2).double()
 
 
 def linearise(

@@ -112,7 +112,9 @@ def keypoint_term(regression: Regression, keypoints: Keypoints, body: BodyModel)
     return Term(points, as_tensor(places), as_tensor(trust), LEAST_NOISE, "label")
 
 
-def weights_of(residual: Float[Tensor, "N D"], term: Term) -> Float[Tensor, "N"]:
+def weights_of(
+    residual: Float[Tensor, "N D"], term: Term, outlier: float = OUTLIER
+) -> Float[Tensor, "N"]:
     """Of least squares: trust / noise^2, less for outliers (Geman and McClure 1985).
 
     A landmark is an outlier by its own noise, the term's over the root of its trust. Labels may be
@@ -127,7 +129,8 @@ def weights_of(residual: Float[Tensor, "N D"], term: Term) -> Float[Tensor, "N"]
         below = term.trust[order].cumsum(0)
         median = distance[int((below < below[-1] / 2).sum().clamp(max=len(below) - 1))]
         spread = median.clamp(min=term.noise)
-    outlying = (residual**2).sum(1) / (OUTLIER * spread) ** 2
+    scale = outlier if term.kind == "landmark" else OUTLIER
+    outlying = (residual**2).sum(1) / (scale * spread) ** 2
     if term.kind == "landmark":
         outlying = term.trust * outlying
     weight = term.trust / (term.noise * (1 + outlying)) ** 2

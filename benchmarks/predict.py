@@ -39,7 +39,9 @@ def watch(owner: object, name: str) -> list[float]:
 def recover(model: Model, pictures: list[np.ndarray], refine: bool) -> tuple[int, float]:
     """How many people were recovered, in how many seconds."""
     start = time.perf_counter()
-    people = sum(len(model.predict(each, refine=refine).people) for each in pictures)
+    people = sum(
+        len(model.predict(each, refine=refine, min_score=0.0).people) for each in pictures
+    )
     return people, time.perf_counter() - start
 
 
@@ -83,7 +85,8 @@ def main() -> None:
         console.print(f"{count} processes: {sum(rates):.1f} people a second")
     recover(model, pictures, options.refine)
     finding = watch(model.stage1, "find_people")
-    body = watch(model, "refine" if options.refine else "_regress")
+    stage2 = (model, "refine") if options.refine else (model.stage2, "regress_from")
+    body = watch(*stage2)
     people, seconds = recover(model, pictures, options.refine)
     parts = {"find people": sum(finding), "stage 2 and refinement": sum(body)}
     parts["second pass, landmarks, the rest"] = seconds - sum(parts.values())

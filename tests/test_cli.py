@@ -342,6 +342,9 @@ class TestOtherCommands:
             (("--threads", "0"), "--threads: got 0"),
             (("--workers", "-1"), "--workers: got -1"),
             (("--max-minutes", "-1"), "--max-minutes: got -1"),
+            (("--device", "cuda"), "--device: recipe stage1 has no use for it, only paper has"),
+            (("--batch-size", "7"), "--batch-size: recipe stage1 has no use"),
+            (("--iuv-table", "t.npz"), "--iuv-table: recipe stage1 has no use"),
         ],
     )
     def test_what_training_cannot_use(self, run, tmp_path, words, reason):

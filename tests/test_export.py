@@ -308,6 +308,15 @@ class TestIndex:
         pictures = json.loads((tmp_path / "index.json").read_text())["pictures"]
         assert [entry["picture"] for entry in pictures] == ["/next.jpg"]
 
+    def test_entry_that_names_no_picture_is_dropped(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / export.PICTURE_RECORD).write_text("{}")
+        index = {"schema": export.INDEX_SCHEMA, "pictures": [{"folder": "a"}]}
+        (tmp_path / "index.json").write_text(json.dumps(index))
+        export.write_index(tmp_path, [{"picture": "/next.jpg", "folder": None}])
+        pictures = json.loads((tmp_path / "index.json").read_text())["pictures"]
+        assert [entry["picture"] for entry in pictures] == ["/next.jpg"]
+
     def test_index_of_somebody_else_is_refused(self, tmp_path):
         (tmp_path / "index.json").write_text('{"schema": "theirs"}')
         with pytest.raises(ValueError, match="not made by dimr"):

@@ -12,7 +12,7 @@ X, Y, Z = range(3)
 
 
 def row(joint: str, axis: int) -> int:
-    return 3 * JOINT_NAMES.index(joint) + axis
+    return 3 * list(JOINT_NAMES).index(joint) + axis
 
 
 def turned(std, count=3000):
@@ -73,7 +73,7 @@ def test_what_ships_lets_knees_bend_and_not_twist():
 def test_a_joint_whose_part_is_hidden_stays_nearer(joint):
     seen = np.ones(24, np.float32)
     all_seen = torch.linalg.inv(turn_precision(seen)).diag().sqrt()
-    seen[JOINT_NAMES.index(joint)] = 0
+    seen[list(JOINT_NAMES).index(joint)] = 0
     hidden = torch.linalg.inv(turn_precision(seen)).diag().sqrt()
     factor = torch.ones(72).double()
     if joint != "pelvis":  # which is seen wherever anything is

@@ -10,6 +10,7 @@ from dimr import predict
 from dimr.body.camera import crop_lens, default_camera, fit_weak, full_to_norm
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
+from dimr.commands import predict as commands_predict
 from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
@@ -265,10 +266,13 @@ class TestModel:
 
     def test_stage_2_runs_its_own_encoder_if_it_has_one(self, body, atlas):
         model = perfect_model(body, atlas, [KnownPerson(body, atlas, 1, PLACES[0])])
+        looks = []
         model.stage2.encoder = nn.Identity()
+        model.stage2.encoder.register_forward_hook(lambda *_: looks.append(None))
         model.predict(PICTURE)
         maps, _, _, image = model.stage2.inputs[0]
-        assert maps is image
+        assert torch.equal(maps, image)
+        assert len(looks) == 1  # a person, however often stage 2 is asked
 
     def test_refinement_lays_a_wrong_body_on_its_iuv(self, body, atlas):
         truth = KnownPerson(body, atlas, 5, (0.0, 0.3, 30.0))
@@ -400,6 +404,20 @@ class TestModel:
         empty = Iuv(np.zeros(shape, bool), np.zeros((*shape, 2), np.float32))
         with pytest.raises(ValueError, match="iuv"):
             perfect_model(body, atlas, []).predict(PICTURE, empty)
+
+    def test_own_iuv_with_places_that_are_not_finite_is_refused(self, body, atlas):
+        uv = np.full((HEIGHT, WIDTH, 2), np.nan, np.float32)
+        broken = Iuv(np.ones((HEIGHT, WIDTH), bool), uv)
+        with pytest.raises(ValueError, match="iuv: got uv that is not finite"):
+            perfect_model(body, atlas, []).predict(PICTURE, broken)
+
+    def test_the_surest_comes_first_and_the_unsure_not_at_all(self, body, atlas):
+        known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(3)]
+        for person, score in zip(known, (0.4, 0.9, predict.MIN_SCORE - 0.01), strict=True):
+            person.detection = person.detection._replace(score=score)
+        people = perfect_model(body, atlas, known).predict(PICTURE).people
+        assert [person.score for person in people] == [0.9, 0.4]
+        assert predict.MIN_SCORE == commands_predict.MIN_SCORE
 
     def test_numbers_that_are_not_finite_are_refused(self, body, atlas, monkeypatch):
         truth = KnownPerson(body, atlas, 1, PLACES[0])

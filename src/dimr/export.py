@@ -288,7 +288,9 @@ def write_index(out: Path, entries: Sequence[Mapping[str, Any]]) -> Path:
     merged = {
         entry["picture"]: entry
         for entry in _read_json(path).get("pictures", ())
-        if entry.get("folder") and (out / entry["folder"] / PICTURE_RECORD).is_file()
+        if entry.get("picture")
+        and entry.get("folder")
+        and (out / entry["folder"] / PICTURE_RECORD).is_file()
     }
     merged |= {entry["picture"]: dict(entry) for entry in entries}
     content = {"schema": INDEX_SCHEMA, "pictures": list(merged.values())}

@@ -1,20 +1,32 @@
 """Files are written whole or not at all, and a place for them is refused before the work."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a neighbouring temporary file and renames it: readers see old or new, never half."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A neighbouring file to write, which takes the place of `path` if all went well.
+
+    Readers see old or new, never half; what was half written goes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_bytes(content)
+        yield partial
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def check_folder_place(name: str, folder: Path) -> None:

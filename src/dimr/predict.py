@@ -29,15 +29,17 @@ from dimr.body.camera import (
     weak_to_lens,
     weak_to_translation,
 )
-from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.body.model import BodyModel
 from dimr.body.rotation import rotmat_to_axis_angle
 from dimr.correspondence.network import CropFeatures
 from dimr.correspondence.people import mark_others, mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.real.bodies import load_neutral, load_surface_map
+from dimr.evaluate.synthetic import regress_crop
 from dimr.fit import fit_to_iuv, lay_surface
+from dimr.fit.landmarks import MOSTLY_SEEN, limbs_seen
 from dimr.image.crop import crop_picture, picture_to_tensor
+from dimr.image.load import check_array
 from dimr.network.dimr import Dimr
 from dimr.surface.atlas import Atlas, load_atlas
 from dimr.surface.iuv import crop_iuv, part_seen, vertex_seen
@@ -51,14 +53,15 @@ from dimr.train.weights import (
 )
 from dimr.types import Crop, Detection, Iuv, Person, Prediction, Regression
 
+MIN_SCORE = 0.35
+"""Of people who are given back: more are found behind others, but half of those are false
+(docs/finding_people.md)."""
 MIN_SCALE = 0.05
 """Smallest weak-perspective scale that is believed: a 2 m body over 5 % of the crop."""
 ENOUGH_SEEN = 50
 """Vertices from which those in sight say where a body is; else its joints do."""
-MOSTLY_SEEN = 0.6
-"""Mean visibility of `LIMB_LANDMARKS` from which stage 2 is asked once more."""
 WHOLLY_SEEN = 0.85
-"""The same, from which the rim of the body is laid on that of the mask."""
+"""Mean visibility of limbs from which the rim of the body is laid on that of the mask."""
 
 
 class Model:
@@ -95,22 +98,25 @@ class Model:
         picture: UInt8[np.ndarray, "H W 3"],
         iuv: Iuv | Sequence[Iuv] | None = None,
         refine: bool = True,
-        min_score: float = 0.0,
+        min_score: float = MIN_SCORE,
         focal_px: float | None = None,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
 
         Args:
-            picture: RGB.
+            picture: RGB; OpenCV reads BGR.
             iuv: One per person, with the picture's height and width; None asks stage 1.
             refine: Lay each body on its IUV, and where that is stage 1's on landmarks, after
                 stage 2 (dimr.fit).
-            min_score: Leave out people of whom stage 1 is less sure; of an IUV of yours nobody is.
+            min_score: Leave out people of whom stage 1 is less sure; 0 keeps all. With an IUV of
+                yours all stay.
             focal_px: Focal length of the picture's camera; None: `default_camera`'s.
 
         Raises:
-            ValueError: for an IUV or a focal length that cannot be this picture's.
+            ValueError: for anything but a uint8 RGB picture, and for an IUV or a focal length
+                that cannot be this picture's.
         """
+        check_array(picture)
         height, width = picture.shape[:2]
         camera = _camera_of(picture, focal_px)
         if iuv is None:
@@ -126,7 +132,8 @@ class Model:
                 self._recover(picture, detection, one, camera, refine)
                 for detection, one in zip(found, given, strict=True)
             ]
-        return Prediction((width, height), [person for person in people if person is not None])
+        found = [person for person in people if person is not None]
+        return Prediction((width, height), sorted(found, key=lambda person: -person.score))
 
     def _recover(
         self,
@@ -144,7 +151,7 @@ class Model:
         iuv = self.stage1.refine(features) if given is None else crop_iuv(given, crop)
         if not iuv.mask.any():
             return None
-        regress = partial(self._regress, crop_picture(picture, self._sized(crop)), features)
+        regress = self._stage2_on(picture, crop, features)
         lens = crop_lens(camera, crop)
         if refine:
             # whoever brings an IUV knows better than landmarks
@@ -179,7 +186,7 @@ class Model:
             return fit_to_iuv(start, seen, self.body, self.atlas, None, landmarks, lens, rims)
 
         laid = lay(iuv)
-        visible = 0.0 if landmarks is None else float(landmarks[list(LIMB_LANDMARKS), 3].mean())
+        visible = limbs_seen(landmarks)
         if visible < MOSTLY_SEEN:
             return laid
         again = lay_surface(laid, iuv, self.body, self.atlas, lens)
@@ -214,7 +221,7 @@ class Model:
         iuv = self.stage1.refine(features)
         if not iuv.mask.any():
             return cells
-        regress = partial(self._regress, crop_picture(picture, self._sized(crop)), features)
+        regress = self._stage2_on(picture, crop, features)
         pose = None if features.pose is None else features.pose[0]
         lens = crop_lens(_camera_of(picture, focal_px), crop)
         regression = self.refine(regress, iuv, pose, lens)
@@ -224,16 +231,15 @@ class Model:
         """The same window, of as many pixels as stage 2 wants."""
         return replace(crop, size=self.crop_size or crop.size)
 
-    def _regress(
-        self, cropped: UInt8[np.ndarray, "S S 3"], features: CropFeatures, iuv: Iuv
-    ) -> Regression:
-        """Stage 2 on a crop whose encoder features stage 1 has already."""
-        image = picture_to_tensor(cropped).to(self.stage1.device)
-        shared = self.stage2.encoder is self.stage1.encoder
-        maps = features.maps if shared else self.stage2.encoder(image)
-        mask = torch.from_numpy(iuv.mask)[None].to(image.device)
-        uv = torch.from_numpy(iuv.uv)[None].to(image.device)
-        return self.stage2.regress_from(maps, mask, uv, image, features.pose)
+    def _stage2_on(
+        self, picture: UInt8[np.ndarray, "H W 3"], crop: Crop, features: CropFeatures
+    ) -> Callable[[Iuv], Regression]:
+        """Stage 2 on a crop that stage 1 has seen, to be asked about IUVs of it."""
+        cropped = crop_picture(picture, self._sized(crop))
+        if self.stage2.encoder is not self.stage1.encoder:
+            image = picture_to_tensor(cropped).to(self.stage1.device)
+            features = features._replace(maps=self.stage2.encoder(image))
+        return partial(regress_crop, self.stage2, features, cropped)
 
     def _place(
         self,
@@ -371,6 +377,8 @@ def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:
             f"iuv: got mask {iuv.mask.shape} with {iuv.mask.sum()} pixels, want {size} like the "
             "picture and at least one"
         )
+    if not np.isfinite(iuv.uv[iuv.mask]).all():
+        raise ValueError("iuv: got uv that is not finite within the mask, want places in [0, 1]")
     return mask_to_detection(1.0, iuv.mask)
 
 

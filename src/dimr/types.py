@@ -48,6 +48,11 @@ class Iuv:
             raise ValueError(
                 f"uv: got shape {self.uv.shape}, want {(*self.mask.shape, 2)} like the mask"
             )
+        if self.confidence is not None and self.confidence.shape != self.mask.shape:
+            raise ValueError(
+                f"confidence: got shape {self.confidence.shape}, want {self.mask.shape} like the "
+                "mask"
+            )
 
 
 class Body(NamedTuple):

@@ -129,6 +129,14 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"no file c\.npz"):
             source.people(tmp_path / "c.jpg", PIXELS)
 
+    def test_people_come_in_the_order_of_their_numbers(self, tmp_path, atlas, charts):
+        for number in (10, 2, 1):
+            densepose_picture(tmp_path / f"a_person{number}.png")
+        source = open_source(tmp_path, Target(atlas, charts))
+        assert isinstance(source, FolderSource)
+        files = source._named(tmp_path, tmp_path / "x" / "a.jpg")
+        assert [file.stem for file in files] == ["a_person1", "a_person2", "a_person10"]
+
     def test_pictures_of_one_name_have_folders_of_their_own(self, tmp_path, atlas, charts):
         iuvs = tmp_path / "iuvs"
         for folder in ("x", "y"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from dimr.body.model import BodyModel
 from dimr.data.synthetic import compose, looks, objects, paint, shapes, solids
@@ -347,6 +347,12 @@ class TestFolders:
         assert first.shape == (6, 8, 3) and (first == 77).all()
         assert second.shape == (25, 50, 3)
         assert load_folder(tmp_path, "RGBA", 50)[1].shape == (25, 50, 4)
+
+    def test_formats_that_start_other_programs_are_not_opened(self, tmp_path):
+        Image.new("RGB", (20, 20)).save(tmp_path / "a.eps")
+        (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+        with pytest.raises(UnidentifiedImageError):
+            load_folder(tmp_path, "RGB", 50)
 
 
 class TestSolids:

@@ -360,3 +360,29 @@ class TestListPictures:
     def test_missing_path(self, tmp_path):
         with pytest.raises(PictureError, match="no such file or folder"):
             list_pictures(tmp_path / "none")
+
+
+BLACK = np.zeros((6, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "got"),
+    [
+        (BLACK / 255.0, "float64 of shape"),
+        (BLACK[..., 0], r"uint8 of shape \(6, 8\)"),
+        (np.zeros((6, 8, 4), np.uint8), "uint8 of shape"),
+        (BLACK.transpose(2, 0, 1), r"shape \(3, 6, 8\)"),
+        (BLACK[None], r"shape \(1, "),
+        (BLACK[:0], r"shape \(0, "),
+        (BLACK.astype(np.uint16), "uint16"),
+        (torch.from_numpy(BLACK), "Tensor, want"),
+        ("photo.jpg", "str, want a uint8 RGB array"),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture, got):
+    with pytest.raises(ValueError, match=f"picture: got {got}"):
+        check_array(picture)
+
+
+def test_a_picture_is_not_refused():
+    check_array(BLACK)

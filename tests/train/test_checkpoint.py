@@ -50,6 +50,31 @@ def test_check_card_names_what_differs(tmp_path):
         check_card({"body": "aa", "atlas": "cc"}, tmp_path, atlas="cc", body="bb")
 
 
+def test_numbers_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="running_var does not fit into float16"):
+        save_weights(tmp_path / "w.safetensors", {"running_var": torch.tensor([7e4])}, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no checkpoint", b"\x80\x02}q\x00."])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "last.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"last\.pt: damaged checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"step": 1})
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, {"step": 2})
+    monkeypatch.undo()
+    assert load_checkpoint(path) == {"step": 1}
+    assert [each.name for each in tmp_path.iterdir()] == ["last.pt"]
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "result"
     write_atomically(path, b"old")

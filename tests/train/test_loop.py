@@ -104,6 +104,16 @@ class TestResume:
         assert load_checkpoint(stopped / LAST)["step"] == 30
         assert torch.equal(weights_after(FitNoisyLine(), settings, stopped), whole)
 
+    def test_steps_that_are_taken_again_stand_in_the_log_once(self, tmp_path):
+        stopped = tmp_path / "stopped"
+        with pytest.raises(KeyboardInterrupt):
+            train(FitNoisyLine(stops_at=30), replace(SETTINGS, checkpoint_minutes=0.0), stopped)
+        with (stopped / LOG).open("a") as log:  # validated, and ended before its checkpoint
+            log.write(json.dumps({"step": 31}) + "\n")
+        train(FitNoisyLine(), replace(SETTINGS, checkpoint_minutes=0.0), stopped)
+        steps = [json.loads(line)["step"] for line in (stopped / LOG).read_text().splitlines()]
+        assert steps == sorted(set(steps)) and 31 not in steps
+
     def test_so_does_one_that_ran_out_of_time(self, tmp_path):
         """It validates where a whole run would not."""
         whole = weights_after(FitNoisyLine(), SETTINGS, tmp_path / "whole")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
+from dimr.commands.predict import MIN_SCORE
+
 if TYPE_CHECKING:
     from dimr.correspondence.iuv_sources import IuvSource
     from dimr.correspondence.iuv_window import IuvWindow
@@ -175,6 +177,12 @@ def predict(
     refine: Annotated[
         bool, typer.Option(help="Lay a body on what stage 1 sees and show its surface.")
     ] = True,
+    min_score: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Leave out people of whom stage 1 is less sure; 0 keeps all."
+        ),
+    ] = MIN_SCORE,
     device: Device = "cpu",
     overwrite: Overwrite = False,
 ) -> None:
@@ -194,9 +202,9 @@ def predict(
     stage1 = model.stage1
     if refine:
         stage1 = stage1.laid(partial(model.lay, focal_px=read_focal_px(picture, size)))
-    people = stage1.find_iuvs(pixels)
+    people = [person for person in stage1.find_iuvs(pixels) if person.score >= min_score]
     if not people:
-        raise ValueError(f"{picture}: no person found")
+        raise ValueError(f"{picture}: no person found with a score of at least {min_score:g}")
     _write(out, windows_bytes(people, size, model.atlas))
     _write(drawing, picture_bytes(iuvs_picture(pixels, people, size), ".png"))
     for number, person in enumerate(people, start=1):

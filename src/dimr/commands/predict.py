@@ -234,7 +234,8 @@ def _write_one(picture: Path, task: _Task) -> "tuple[dict[str, Any], np.ndarray,
     size = pixels.shape[1], pixels.shape[0]
     given = None
     if task.source is not None:
-        given = [window.to_picture(size) for window in task.source.people(picture, pixels)]
+        whole = [window.to_picture(size) for window in task.source.people(picture, pixels)]
+        given = [iuv for iuv in whole if iuv.mask.any()]  # the others are beside the picture
     focal_px = task.focal_px or read_focal_px(picture, size)
     prediction = task.model.predict(pixels, given, task.refine, task.min_score, focal_px)
     overlay = overlay_picture(pixels, prediction, body.faces.cpu().numpy())

@@ -109,6 +109,16 @@ def train(
             raise ValueError(f"--{name}: got {count}, want at least {least}")
     if max_minutes is not None and not max_minutes > 0:
         raise ValueError(f"--max-minutes: got {max_minutes}, want more than 0")
+    of_paper = {
+        "data": data,
+        "iuv-table": iuv_table,
+        "batch-size": batch_size,
+        "iuv": None if iuv == "gt" else iuv,
+        "device": None if device == "cpu" else device,
+    }
+    for name, value in of_paper.items():
+        if recipe != "paper" and value is not None:
+            raise ValueError(f"--{name}: recipe {recipe} has no use for it, only paper has")
     check_folder_place("--out", out)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)

@@ -135,7 +135,7 @@ class FolderSource(IuvSource):
                 f"{folder}: {', '.join(file.name for file in number_of)} may show the same "
                 "person; want one file, or one for each person"
             )
-        return list(number_of)
+        return sorted(number_of, key=lambda file: number_of[file] or 0)
 
     def _list(self, folder: Path) -> list[Path]:
         if folder not in self._files:

@@ -10,7 +10,7 @@ landmarks weakly in three, relative to their own mean.
 from jaxtyping import Float
 from torch import Tensor
 
-from dimr.body.landmarks import ON_BODY, offsets_of
+from dimr.body.landmarks import LIMB_LANDMARKS, ON_BODY, offsets_of
 from dimr.body.model import BodyModel
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.fit.geometry import bone_points
@@ -25,6 +25,16 @@ INSIDE_POWER = 3.0
 SPREAD_SHARE = 0.1
 """and with this share of its expected error beside the noise: all of it would leave people in rare
 poses where they are, whose landmarks are unsure but better than stage 2's joints."""
+
+
+MOSTLY_SEEN = 0.6
+"""Mean visibility of limbs from which landmarks know somebody: what is far from the body is
+believed, and stage 2 is asked once more."""
+
+
+def limbs_seen(landmarks: Float[Tensor, "L 10"] | None) -> float:
+    """Mean visibility of `LIMB_LANDMARKS`; 0 without landmarks."""
+    return 0.0 if landmarks is None else float(landmarks[list(LIMB_LANDMARKS), 3].mean())
 
 
 def landmark_terms(landmarks: Float[Tensor, "L 10"], body: BodyModel) -> list[Term]:

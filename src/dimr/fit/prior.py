@@ -30,7 +30,7 @@ LEAST_RAD = 0.18
 """Deviation that every axis has besides."""
 ROOT = 0.25
 """Factor of the root's deviation: what is measured is mostly half turns, which no step mends."""
-UNSEEN = 0.6
+UNSEEN = 0.4
 """Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
 where a keypoint that is sure moves with the joint."""
 

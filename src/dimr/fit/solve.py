@@ -25,7 +25,7 @@ from dimr.fit.geometry import (
     pose_skeleton,
     project_points,
 )
-from dimr.fit.landmarks import landmark_terms
+from dimr.fit.landmarks import MOSTLY_SEEN, landmark_terms, limbs_seen
 from dimr.fit.prior import turn_precision
 from dimr.fit.rim import rim_of, rim_term
 from dimr.fit.terms import OUTLIER, Keypoints, Term, keypoint_term, pixel_term, weights_of
@@ -38,8 +38,9 @@ RIM_STEPS = (4, 6, 8, 10)
 BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 2.0, 0.1, 0.1
 """Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
 FIRST_OUTLIER = 16.0
-"""Of landmarks in the first step; it falls to OUTLIER in the last. Of people in rare poses stage 2
-is so far off that right landmarks look like wrong ones until the body has come nearer."""
+"""Of landmarks in the first step, if they see most of somebody; it falls to OUTLIER in the last. Of
+people in rare poses stage 2 is so far off that right landmarks look like wrong ones until the body
+has come nearer."""
 
 
 @torch.no_grad()
@@ -96,6 +97,7 @@ def fit_to_iuv(
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
     turn_prior, other_prior = turn_precision(seen), 1 / _other_std() ** 2
     state, rim = start, None
+    first_outlier = FIRST_OUTLIER if limbs_seen(landmarks) >= MOSTLY_SEEN else OUTLIER
     wanted = rim_of(iuv.mask, lens) if rims else None
     for number in range(STEPS):
         if wanted is not None and number in RIM_STEPS:
@@ -111,7 +113,7 @@ def fit_to_iuv(
         gradient = torch.cat(
             [to_camera @ turn_prior @ turned.flatten().double(), other_prior * moved.double()]
         )
-        outlier = FIRST_OUTLIER * (OUTLIER / FIRST_OUTLIER) ** (number / (STEPS - 1))
+        outlier = first_outlier * (OUTLIER / first_outlier) ** (number / (STEPS - 1))
         for term in terms if rim is None else [*terms, rim]:
             residual, jacobian = linearise(term, state, posed, camera[0], descends, lens)
             weight = weights_of(residual, term, outlier)

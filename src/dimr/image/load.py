@@ -133,6 +133,19 @@ def list_pictures(path: str | Path) -> list[Path]:
     return pictures
 
 
+def check_array(picture: object) -> None:
+    """Refuse whatever is no picture as `load_picture` gives it.
+
+    Raises:
+        ValueError: saying what came.
+    """
+    wanted = "want a uint8 RGB array (H, W, 3), as dimr.image.load.load_picture gives it"
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"picture: got {type(picture).__name__}, {wanted}")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise ValueError(f"picture: got {picture.dtype} of shape {picture.shape}, {wanted}")
+
+
 def check_file(path: Path) -> None:
     """Refuse what is no file of a sensible size."""
     if path.is_dir():

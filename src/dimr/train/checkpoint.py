@@ -7,7 +7,6 @@ metadata, from where it is read, and as JSON beside it, for people.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dimr.files import write_atomically
+from dimr.files import replacing, write_atomically
 
 CARD_KEY = "dimr_card"
 MAX_WEIGHTS_BYTES = 4 << 30
@@ -41,6 +40,9 @@ def save_weights(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any
         name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in state.items()
     }
+    for name, value in half.items():
+        if not value.isfinite().all():
+            raise ValueError(f"weights: {name} does not fit into float16")
     text = json.dumps(dict(card), indent=2, sort_keys=True)
     write_atomically(path, save(half, metadata={CARD_KEY: text}))
     write_atomically(path.with_suffix(".json"), (text + "\n").encode())
@@ -82,12 +84,20 @@ def check_card(card: Mapping[str, Any], path: Path, **wanted: str) -> None:
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     """Everything that an exact resume needs, written atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(dict(content), temporary)
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        torch.save(dict(content), partial)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads tensors and plain containers only (no arbitrary pickles)."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """Reads tensors and plain containers only (no arbitrary pickles).
+
+    Raises:
+        ValueError: if the file is damaged or holds something else.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # hostile or half bytes raise nearly anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: damaged checkpoint ({reason})") from error

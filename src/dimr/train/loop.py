@@ -22,6 +22,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from dimr.files import write_atomically
 from dimr.train.checkpoint import load_checkpoint, save_checkpoint
 from dimr.train.processes import Processes
 
@@ -175,6 +176,8 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
         step, best = saved["step"], saved["best"]
+        if processes.is_first:
+            _forget_after(folder / LOG, step)
         console.print(f"resuming {folder} at step {step}")
 
     def checkpoint(name: str) -> None:
@@ -250,3 +253,13 @@ def train(
     checkpoint(LAST)
     processes.wait()
     return best
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Drops lines of steps that will be taken again: the run ended before its checkpoint."""
+    if not log.is_file():
+        return
+    lines = log.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    if len(kept) < len(lines):
+        write_atomically(log, "".join(kept).encode())

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from dimr.body.camera import spin_to_weak
 from dimr.body.model import BodyModel
-from dimr.data.occlusion import OcclusionSettings, load_voc_objects
+from dimr.data.occlusion import Cutout, OcclusionSettings, load_voc_objects
 from dimr.data.real.labels import IuvOf, record_iuv
 from dimr.data.real.layout import (
     HRNET,
@@ -186,8 +186,9 @@ def train_paper(
         for name, share in settings.shares.items()
     ]
     iuv_of = training_iuv(run, body, atlas)
+    objects = load_voc_objects(run.data / VOC)[0]  # of the second training; not missed first then
     started = time.monotonic()
-    _, best = _stage(PLAIN, model, sources, iuv_of, run, body, settings)
+    _, best = _stage(PLAIN, model, sources, iuv_of, run, body, settings, None)
     plain = load_checkpoint(run.folder / PLAIN / LAST)
     if plain["step"] < settings.plain_steps:  # out of time; the same command goes on
         return best
@@ -195,7 +196,7 @@ def train_paper(
     if run.max_minutes is not None:
         left = run.max_minutes - (time.monotonic() - started) / 60
         run = replace(run, max_minutes=left)
-    task, best = _stage(INPAINT, model, sources, iuv_of, run, body, settings)
+    task, best = _stage(INPAINT, model, sources, iuv_of, run, body, settings, objects)
     saved = load_checkpoint(run.folder / INPAINT / LAST)
     if Processes.current().is_first:
         model.load_state_dict(saved["model"])
@@ -234,10 +235,9 @@ def _stage(
     run: Run,
     body: BodyModel,
     settings: PaperSettings,
+    objects: list[Cutout] | None,
 ) -> tuple[PaperTask, dict[str, float]]:
     """The task of a stage after its training, and the best validation."""
-    assert run.data is not None
-    objects = load_voc_objects(run.data / VOC)[0] if name == INPAINT else None
     data = RealSamples(
         sources,
         body,

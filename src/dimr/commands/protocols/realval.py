@@ -37,7 +37,7 @@ def realval(
         street_numbers(street)  # refuses what has no photographs before anything is measured
     model = load(weights)
     report = about("REALVAL", weights, None, len(photos)) | {"refined": refine}
-    predict = partial(model.predict, refine=refine)
+    predict = partial(model.predict, refine=refine, min_score=0.0)
     console = Console(width=90)
     pasted: list = [("as they are", None)]
     if occluders is not None:

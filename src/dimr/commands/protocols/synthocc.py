@@ -11,6 +11,9 @@ from dimr.commands.protocols.shared import (
     sample_count,
 )
 
+ENOUGH_FOR_MEAN = 20
+"""So many people's mean pose is hardly any one's of them."""
+
 
 def synthocc(
     subsets: list[str] | None,
@@ -66,5 +69,6 @@ def synthocc(
             report.setdefault(kind, {})[name] = {"n": number, **means._asdict()}
     console = Console(width=90)
     console.print(table)
-    console.print(f"always the mean pose: MPJPE {blind:.1f} mm")
+    if len(joints_m) >= ENOUGH_FOR_MEAN:
+        console.print(f"always the mean pose: MPJPE {blind:.1f} mm")
     return report

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from dimr.image.load import FORMATS
+
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_PICTURES = 1000
 
@@ -26,7 +28,7 @@ def load_folder(
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
     pictures = []
     for path in files[:MAX_PICTURES]:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             if mode == "RGB":
                 opened.draft("RGB", (longest_px, longest_px))
             picture = np.asarray(opened.convert(mode))

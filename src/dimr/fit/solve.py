@@ -38,9 +38,9 @@ RIM_STEPS = (4, 6, 8, 10)
 BETAS_STD, LOG_SCALE_STD, SHIFT_STD = 2.0, 0.1, 0.1
 """Prior deviations of the betas, of the camera's scale (relative) and shift (crop-normalised)."""
 FIRST_OUTLIER = 16.0
-"""Of landmarks in the first step, if they see most of somebody; it falls to OUTLIER in the last. Of
-people in rare poses stage 2 is so far off that right landmarks look like wrong ones until the body
-has come nearer."""
+"""Of landmarks in the first step, if they see most of somebody; it falls to OUTLIER in the last.
+Of people in rare poses stage 2 is so far off that right landmarks look like wrong ones until the
+body has come nearer."""
 
 
 @torch.no_grad()

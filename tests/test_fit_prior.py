@@ -69,12 +69,22 @@ def test_what_ships_lets_knees_bend_and_not_twist():
     assert correlation[row("L_hip", X), row("L_knee", X)] < -0.3  # a bent hip, a bent knee
 
 
-@pytest.mark.parametrize("joint", ["L_elbow", "pelvis"])
-def test_a_joint_whose_part_is_hidden_stays_nearer(joint):
+def test_what_is_trusted_may_move_everything_farther():
     seen = np.ones(24, np.float32)
-    all_seen = torch.linalg.inv(turn_precision(seen)).diag().sqrt()
+    trusted, measured = (
+        torch.linalg.inv(turn_precision(seen, each)).diag().sqrt() for each in (True, False)
+    )
+    assert (trusted > 1.5 * measured).all()
+    torch.testing.assert_close(measured[3:], shipped_covariance().diag().sqrt()[3:])
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("joint", ["L_elbow", "pelvis"])
+def test_a_joint_whose_part_is_hidden_stays_nearer(joint, trusted):
+    seen = np.ones(24, np.float32)
+    all_seen = torch.linalg.inv(turn_precision(seen, trusted)).diag().sqrt()
     seen[list(JOINT_NAMES).index(joint)] = 0
-    hidden = torch.linalg.inv(turn_precision(seen)).diag().sqrt()
+    hidden = torch.linalg.inv(turn_precision(seen, trusted)).diag().sqrt()
     factor = torch.ones(72).double()
     if joint != "pelvis":  # which is seen wherever anything is
         factor[row(joint, X) : row(joint, Z) + 1] = UNSEEN

@@ -28,8 +28,8 @@ poses where they are, whose landmarks are unsure but better than stage 2's joint
 
 
 MOSTLY_SEEN = 0.6
-"""Mean visibility of limbs from which landmarks know somebody: what is far from the body is
-believed, and stage 2 is asked once more."""
+"""Mean visibility of limbs from which landmarks know somebody: they may move the body far, and
+stage 2 is asked once more."""
 
 
 def limbs_seen(landmarks: Float[Tensor, "L 10"] | None) -> float:

@@ -24,27 +24,29 @@ FREEDOM = 4.0
 understood nothing, and how wrong it is of those says little of the others."""
 ROUNDS = 60
 WIDER = 1.8
-"""Factor of all deviations: people in photographs are farther off than drawn ones, and the tails
-are heavy."""
+"""Factor of all deviations where what is seen can be trusted: people in photographs are farther
+off than drawn ones, and the tails are heavy."""
 LEAST_RAD = 0.18
-"""Deviation that every axis has besides."""
-ROOT = 0.25
+"""Deviation that every axis has besides, there."""
+ROOT = 0.3
 """Factor of the root's deviation: what is measured is mostly half turns, which no step mends."""
 UNSEEN = 0.4
 """Factor of the deviation for a joint whose part is hidden; 1 where PIXELS_A_PART are seen, or
 where a keypoint that is sure moves with the joint."""
 
 
-def turn_precision(seen: Float32[np.ndarray, "24"]) -> Float[Tensor, "72 72"]:
+def turn_precision(seen: Float32[np.ndarray, "24"], trusted: bool) -> Float[Tensor, "72 72"]:
     """Inverse covariance of turns from stage 2's answer, axis-angle in each joint's own axes.
 
     Args:
         seen: how well each joint's part is seen, from 0 to 1.
+        trusted: whether what is seen may move the body farther than drawn people teach.
     """
-    known = torch.full((72,), WIDER).double()
+    known = torch.full((72,), WIDER if trusted else 1.0).double()
     known[:3] *= ROOT
     covariance = known[:, None] * shipped_covariance() * known
-    covariance += LEAST_RAD**2 * torch.eye(72).double()
+    if trusted:
+        covariance += LEAST_RAD**2 * torch.eye(72).double()
     factor = np.maximum(np.sqrt(np.minimum(seen, 1)), UNSEEN).astype(np.float64)
     factor[0] = 1  # what turns the whole body is seen wherever anything is
     each = torch.from_numpy(np.repeat(factor, 3))

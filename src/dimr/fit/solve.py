@@ -95,9 +95,11 @@ def fit_to_iuv(
     if not terms or not all(each.isfinite().all() for each in (rotmats, betas, camera)):
         return regression  # numbers that are not finite are reported where people are placed
     skeleton = body.joints_template.cpu(), body.joints_shapedirs.cpu(), body.parents
-    turn_prior, other_prior = turn_precision(seen), 1 / _other_std() ** 2
+    known = limbs_seen(landmarks) >= MOSTLY_SEEN
+    turn_prior = turn_precision(seen, known or landmarks is None)
+    other_prior = 1 / _other_std() ** 2
     state, rim = start, None
-    first_outlier = FIRST_OUTLIER if limbs_seen(landmarks) >= MOSTLY_SEEN else OUTLIER
+    first_outlier = FIRST_OUTLIER if known else OUTLIER
     wanted = rim_of(iuv.mask, lens) if rims else None
     for number in range(STEPS):
         if wanted is not None and number in RIM_STEPS:

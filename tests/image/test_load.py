@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
 from dimr.image import load
 from dimr.image.load import (
     PictureError,
+    check_array,
     list_pictures,
     load_picture,
     read_focal_px,

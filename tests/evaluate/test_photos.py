@@ -82,7 +82,10 @@ class TestPhotos:
         with pytest.raises(ValueError, match=r"no joints\.npz"):
             joint_photos(tmp_path)
         np.savez(tmp_path / "joints.npz", ids=np.arange(2))
-        with pytest.raises(ValueError, match="want ids and joints"):
+        with pytest.raises(ValueError, match=r"lspet: .*lacks the arrays joints"):
+            joint_photos(tmp_path)
+        (tmp_path / "joints.npz").write_bytes(b"PK\x03\x04x")
+        with pytest.raises(ValueError, match=r"lspet: .*not a readable \.npz"):
             joint_photos(tmp_path)
         np.savez(tmp_path / "joints.npz", ids=np.arange(2), joints=np.zeros((2, 9, 2)))
         with pytest.raises(ValueError, match=r"\(2, 14, 2\)"):

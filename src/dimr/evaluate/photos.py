@@ -24,6 +24,7 @@ from dimr.evaluate.correspondence import look_at
 from dimr.evaluate.synthetic import mask_iou
 from dimr.image.crop import picture_centre_px
 from dimr.image.load import load_picture
+from dimr.surface.npz import read_arrays
 from dimr.types import Person, Prediction
 
 VALIDATION = 1
@@ -84,10 +85,11 @@ def joint_photos(
     path = folder / "joints.npz"
     if not path.is_file():
         raise ValueError(f"lspet: {folder} has no joints.npz")
-    with np.load(path, allow_pickle=False) as file:
-        if not {"ids", "joints"} <= set(file.files):
-            raise ValueError(f"lspet: {path} has {file.files}, want ids and joints")
-        ids, joints = file["ids"], file["joints"]
+    try:
+        arrays = read_arrays(path, {"ids": (np.integer, 1), "joints": (np.floating, 3)})
+    except ValueError as error:
+        raise ValueError(f"lspet: {error}") from error
+    ids, joints = arrays["ids"], arrays["joints"]
     if joints.shape != (len(ids), 14, 2):
         raise ValueError(f"lspet: {path}: joints are {joints.shape}, want {(len(ids), 14, 2)}")
     chosen = np.nonzero((ids % EVERY == VALIDATION) == validation)[0][:limit]

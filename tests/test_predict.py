@@ -8,6 +8,7 @@ from torch import nn
 
 from dimr import predict
 from dimr.body.camera import crop_lens, default_camera, fit_weak, full_to_norm
+from dimr.body.landmarks import LIMB_LANDMARKS
 from dimr.body.model import BodyModel
 from dimr.body.rotation import axis_angle_to_rotmat
 from dimr.commands import predict as commands_predict
@@ -317,7 +318,7 @@ class TestModel:
         mirrored = np.where(iuv.mask[..., None], [1, 0] + iuv.uv * [-1, 1], 0).astype(np.float32)
         wrong = Iuv(iuv.mask, mirrored, np.where(iuv.mask, np.float32(0.5), np.float32(0)))
         landmarks = torch.zeros(39, 10)
-        landmarks[list(predict.LIMB_LANDMARKS), 3] = visible
+        landmarks[list(LIMB_LANDMARKS), 3] = visible
         landmarks[:, 8:] = 9.0  # they may be anywhere
         asked = []
 
@@ -343,7 +344,7 @@ class TestModel:
         model = perfect_model(body, atlas, [person])
         crop = model.stage1.refine_crop(person.detection)
         landmarks = torch.zeros(39, 10)
-        landmarks[list(predict.LIMB_LANDMARKS), 3] = visible
+        landmarks[list(LIMB_LANDMARKS), 3] = visible
         landmarks[:, 8:] = 9.0
         fits, surfaces = [], []
         for name, calls in (("fit_to_iuv", fits), ("lay_surface", surfaces)):
@@ -390,13 +391,13 @@ class TestModel:
     def test_own_iuv_takes_the_place_of_stage_1(self, body, atlas):
         known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(2)]
         model = perfect_model(body, atlas, known)
-        found = model.predict(PICTURE).people
+        found = model.predict(PICTURE, refine=False).people
         model.stage1.find_people = model.stage1.refine = None
-        given = model.predict(PICTURE, [person.iuv for person in known]).people
+        given = model.predict(PICTURE, [person.iuv for person in known], refine=False).people
         for one, other in zip(found, given, strict=True):
             assert np.array_equal(one.vertices_cam_m, other.vertices_cam_m)
             assert np.array_equal(one.iuv.uv, other.iuv.uv)
-        (first,) = model.predict(PICTURE, known[0].iuv).people
+        (first,) = model.predict(PICTURE, known[0].iuv, refine=False).people
         assert np.array_equal(first.vertices_cam_m, given[0].vertices_cam_m)
 
     @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (5, 5)])

@@ -17,6 +17,7 @@ SHIPPED = (
     "movenet_multipose.safetensors",
     "open_poses.npz",
     "open_wardrobe.npz",
+    "turn_covariance.npz",
     "synthocc.json",
     "weights/open/stage1.safetensors",
     "weights/open/landmarks.safetensors",

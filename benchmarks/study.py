@@ -1,6 +1,8 @@
-"""Prints the tables of docs/results.md again, from what `dimr ablate` wrote.
+"""Prints the tables of docs/results.md again, from what `dimr ablate --json` wrote.
 
-python benchmarks/study.py docs/logs/study/*.json
+    python benchmarks/study.py FILE...
+
+Each file is one table.
 """
 
 import json

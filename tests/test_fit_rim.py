@@ -154,7 +154,7 @@ class TestFit:
     def test_a_body_is_laid_on_its_outline(self, standing, shown, open_body, open_atlas):
         """Labels that are the wrong body's leave its arms beside the mask; the rim does not."""
         turn = torch.zeros(1, 24, 3)
-        turn[0, 16:18, 2] = torch.tensor([-0.12, -0.12])
+        turn[0, 16:18, 2] = torch.tensor([-0.14, -0.14])
         wrong = standing._replace(rotmats=standing.rotmats @ axis_angle_to_rotmat(turn))
         mistaken = lay_surface(wrong, shown, open_body, open_atlas)
         ious = [
@@ -165,7 +165,7 @@ class TestFit:
                 fit_to_iuv(wrong, mistaken, open_body, open_atlas, rims=True),
             )
         ]
-        assert ious[1] < 0.95 and ious[2] > ious[1] + 0.005
+        assert ious[1] < 0.95 and ious[2] > ious[1] + 0.01
 
     def test_rims_are_compared_on_demand_alone(
         self, standing, shown, open_body, open_atlas, monkeypatch

@@ -24,7 +24,7 @@ from dimr.commands.predict import MIN_SCORE
 from dimr.correspondence import sightings
 from dimr.evaluate.photos import EVERY, street_numbers
 from dimr.evaluate.synthetic import mask_iou
-from dimr.image.crop import mask_box_px
+from dimr.image.crop import box_pixels, mask_box_px
 from dimr.image.load import list_pictures, load_picture
 from dimr.predict import load
 
@@ -41,11 +41,11 @@ def paste(
     picture = cv2.resize(background, SIZE, interpolation=cv2.INTER_CUBIC)
     person = load_picture(street / "images" / f"{number}.jpg")
     mask = load_picture(street / "mask" / f"{number}.png")[..., 0] > 0
-    x0, y0, x1, y1 = np.rint(mask_box_px(mask)).astype(int)
-    share = height_px / (y1 - y0)
-    size = max(1, round(share * (x1 - x0))), height_px
-    person = cv2.resize(person[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    around = box_pixels(mask_box_px(mask), mask.shape)
+    height, width = mask[around].shape
+    size = max(1, round(height_px / height * width)), height_px
+    person = cv2.resize(person[around], size, interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(mask[around].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     rng = np.random.default_rng(int(number))
     left = rng.integers(SIZE[0] - size[0])
     top = rng.integers(SIZE[1] // 4, SIZE[1] - size[1])

@@ -248,7 +248,9 @@ class TestLimbs:
         mask = sighted_limbs(standing(seen=0.0), (80, 100)).mask
         assert mask[2:65, 45:56].all() and mask.sum() == 63 * 11
 
-    @pytest.mark.parametrize("box", [(100, 80, 100, 80), (0, 0, 0, 0), (99.6, 3, 100, 5)])
+    @pytest.mark.parametrize(
+        "box", [(100, 80, 100, 80), (0, 0, 0, 0), (99.6, 3, 100, 5), (-9, 3, -2, 5)]
+    )
     def test_a_box_at_the_rim_is_somebody_still(self, box):
         person = standing(seen=0.0)._replace(box_px=np.array(box, float))
         assert sighted_limbs(person, (80, 100)).mask.any()

@@ -75,9 +75,10 @@ class TestChooseDetection:
         assert choose_detection([surer, right], target) is right
 
     def test_where_nobody_fits_the_target_box_is_the_mark(self):
-        mark = choose_detection([found_at(40, 10, 60, 50)], one_target((10, 10, 30, 50)))
+        target = found_at(11, 10, 31, 50)
+        mark = choose_detection([found_at(40, 10, 60, 50)], one_target(target.box_px))
         assert mark.score == 0
-        assert mark.mask[12:48, 12:28].all() and mark.mask.sum() == 20 * 40
+        np.testing.assert_array_equal(mark.mask, target.mask)
 
 
 def test_groups_partition_people_by_what_is_seen():

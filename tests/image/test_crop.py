@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimr.image.crop import (
+    box_pixels,
     box_share,
     box_to_crop,
     crop_matrix,
@@ -13,6 +14,7 @@ from dimr.image.crop import (
     crop_to_full,
     crop_to_norm,
     full_to_crop,
+    mask_box_px,
     norm_to_crop,
     pictures_to_tensor,
     uncrop_picture,
@@ -164,6 +166,35 @@ class TestBoxToCrop:
     def test_box_to_crop_refuses_an_empty_box(self, box):
         with pytest.raises(ValueError, match="box_px"):
             box_to_crop(np.array(box, float), 256)
+
+
+class TestBoxPixels:
+    @given(data=st.data())
+    def test_they_are_those_of_the_mask_that_the_box_is_of(self, data):
+        size = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 300))
+        starts = [data.draw(st.integers(0, length - 1)) for length in size]
+        ends = [
+            data.draw(st.integers(start + 1, length))
+            for start, length in zip(starts, size, strict=True)
+        ]
+        window = slice(starts[0], ends[0]), slice(starts[1], ends[1])
+        mask = np.zeros(size, bool)
+        mask[window] = True
+        assert box_pixels(mask_box_px(mask), size) == window
+
+    @pytest.mark.parametrize(
+        ("box", "rows", "cols"),
+        [
+            ((2.0, 1.0, 4.0, 3.0), (1, 4), (2, 5)),  # from centre to centre
+            ((2.1, 1.0, 3.9, 3.4), (1, 4), (3, 4)),
+            ((2.4, 1.0, 2.6, 3.0), (1, 4), (3, 4)),  # no centre
+            ((-9.0, -9.0, 99.0, 99.0), (0, 6), (0, 8)),
+            ((-9.0, 20.0, -3.0, 30.0), (5, 6), (0, 1)),  # beside the picture
+            ((8.0, 0.0, 8.0, 0.0), (0, 1), (7, 8)),
+        ],
+    )
+    def test_centres_in_the_box_by_hand(self, box, rows, cols):
+        assert box_pixels(np.array(box), (6, 8)) == (slice(*rows), slice(*cols))
 
 
 class TestCrop:

@@ -22,7 +22,14 @@ from dimr.correspondence.confirm import window_tensor
 from dimr.correspondence.figure import body_mask
 from dimr.correspondence.people import mask_to_detection
 from dimr.encoder.movenet import NUM_KEYPOINTS, SIZE, STRIDE, MoveNet, MoveNetMaps
-from dimr.image.crop import box_iou, box_share, crop_to_full, match_boxes, picture_centre_px
+from dimr.image.crop import (
+    box_iou,
+    box_pixels,
+    box_share,
+    crop_to_full,
+    match_boxes,
+    picture_centre_px,
+)
 from dimr.types import Crop, Detection
 
 LEAST_CENTRE = 0.12
@@ -234,8 +241,7 @@ def sighted_limbs(sighting: Sighting, size: tuple[int, int]) -> Detection:
         points = np.where(seen, sighting.keypoints_px, np.nan)
         mask = body_mask(points, EDGES, TRUNK, THICKNESS, size)
     if not mask.any():
-        x0, y0, x1, y1 = np.rint(sighting.box_px).astype(int)
-        mask[min(y0, size[0] - 1) : y1 + 1, min(x0, size[1] - 1) : x1 + 1] = True
+        mask[box_pixels(sighting.box_px, size)] = True
     return mask_to_detection(sighting.score, mask)
 
 

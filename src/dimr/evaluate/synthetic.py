@@ -19,7 +19,7 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, posed_errors
-from dimr.image.crop import box_iou, crop_picture, picture_to_tensor
+from dimr.image.crop import box_iou, box_pixels, crop_picture, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
 from dimr.types import Crop, Detection, Iuv, Person, Regression
@@ -92,9 +92,7 @@ def detection_at(
     if best is not None:
         return best
     mark = np.zeros(size, bool)
-    x0, x1 = np.rint(box[[0, 2]]).astype(int).clip(0, size[1] - 1)
-    y0, y1 = np.rint(box[[1, 3]]).astype(int).clip(0, size[0] - 1)
-    mark[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
+    mark[box_pixels(box, size)] = True
     return mask_to_detection(0.0, mark)
 
 

@@ -132,6 +132,22 @@ def mask_box_px(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "4"]:
     return np.array([cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5], np.float32)
 
 
+def box_pixels(box_px: Float[np.ndarray, "4"], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the pixels whose centres a box holds; inverse of `mask_box_px`.
+
+    Of each at least one: a thinner box has the pixel beside it, one outside of the picture those
+    at the rim.
+
+    Args:
+        box_px: x0, y0, x1, y1.
+        size: (height, width) of the picture.
+    """
+    limit = np.array([size[1], size[0]])
+    low = np.ceil(box_px[:2]).clip(0, limit - 1).astype(int)
+    high = np.floor(box_px[2:] + 1).clip(low + 1, limit).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
 def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
     """Intersection over union of x0, y0, x1, y1."""
     both = _intersection(box, other)

@@ -1,4 +1,4 @@
-"""Horizontal flip of a batch of people: parameters and joints of the mirror image.
+"""Horizontal flip of a batch of people: pose and joints of the mirror image.
 
 Joints change sides, and the body's left-right symmetry makes the mirrored person a body of the
 same model again. `dimr.surface.iuv.flip_iuv` flips an IUV.
@@ -8,19 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def flip_parameters(
-    rotmats: Float[Tensor, "B 24 3 3"],
-    camera: Float[Tensor, "B 3"],
-    mirror_joints: Int[Tensor, "24"],
-) -> tuple[Float[Tensor, "B 24 3 3"], Float[Tensor, "B 3"]]:
-    """Pose and weak-perspective camera of the mirror image; the shape stays.
+def flip_pose(
+    rotmats: Float[Tensor, "B 24 3 3"], mirror_joints: Int[Tensor, "24"]
+) -> Float[Tensor, "B 24 3 3"]:
+    """Rotations of the mirror image's joints; the shape stays.
 
     With M = diag(-1, 1, 1), the rotation of a joint becomes M R M of its mirror joint. This holds
     for the root, too, because M mirrors the camera's x axis as it does the body's.
     """
     mirror = rotmats.new_tensor([-1.0, 1.0, 1.0])
-    flipped = rotmats[:, mirror_joints] * mirror[:, None] * mirror
-    return flipped, camera * camera.new_tensor([1.0, -1.0, 1.0])
+    return rotmats[:, mirror_joints] * mirror[:, None] * mirror
 
 
 def flip_points(

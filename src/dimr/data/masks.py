@@ -130,31 +130,24 @@ def ochuman_mask(segms: Mapping[str, Any], size: tuple[int, int]) -> Bool[np.nda
     return polygons_to_mask(segms["outer"], size) & ~polygons_to_mask(segms["inner"], size)
 
 
-def load_mask(
-    path: str | Path, size: tuple[int, int], value: int | None = None
-) -> Bool[np.ndarray, "H W"]:
-    """A mask picture: bright on the person, or one grey value of several instances.
+def load_mask(path: str | Path, size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    """The pixels of a mask picture that are above 127 or, where none is above 1, not 0.
 
     Args:
         path: the picture.
         size: (height, width) that it must have.
-        value: the person's grey value; None takes what is brighter than half of 255, or, where
-            nothing is above 1, what is not 0.
 
     Raises:
-        ValueError: if it cannot be read, has another size, or is a label picture and `value` is
-            not given.
+        ValueError: if it cannot be read, has another size, or labels several people.
     """
     grey = load_picture(path).max(-1)
     if grey.shape != tuple(size):
         raise ValueError(
             f"{path}: is {grey.shape[1]} x {grey.shape[0]} pixels, want {size[1]} x {size[0]}"
         )
-    if value is not None:
-        return grey == value
     highest = int(grey.max())
     if 1 < highest < 128:
-        raise ValueError(f"{path}: grey values reach {highest}: which one is the person (value)?")
+        raise ValueError(f"{path}: grey values reach {highest}, want 0 and 1, or 0 and 255")
     return grey > (0 if highest <= 1 else 127)
 
 

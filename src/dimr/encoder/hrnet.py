@@ -9,7 +9,6 @@ stride 4 and concatenated. The paper starts from weights trained on COCO poses:
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -30,10 +29,6 @@ POSE_LACKS = tuple(f"stage4.2.fuse_layers.{branch}." for branch in (1, 2, 3))
 class HrnetEncoder(nn.Module):
     """HRNet-W32 with its branches joined at stride 4.
 
-    Args:
-        fusion: "interp" enlarges the branches bilinearly; "conv" adds a convolution after each
-            doubling (PARE's and MMHuman3D's "-conv").
-
     Raises:
         ImportError: timm is not installed.
     """
@@ -43,7 +38,7 @@ class HrnetEncoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, fusion: Literal["interp", "conv"] = "interp"):
+    def __init__(self) -> None:
         super().__init__()
         try:
             import timm  # pyright: ignore[reportMissingImports]
@@ -51,18 +46,12 @@ class HrnetEncoder(nn.Module):
             raise ImportError(
                 'the encoder hrnet_w32 needs timm: pip install -e ".[paper]"'
             ) from error
-        if fusion not in ("interp", "conv"):
-            raise ValueError(f"fusion: got {fusion!r}, want 'interp' or 'conv'")
         self.backbone = timm.create_model(
             "hrnet_w32",
             pretrained=False,
             features_only=True,
             feature_location="",
             out_indices=(1, 2, 3, 4),
-        )
-        self.enlarge = nn.ModuleList(
-            _doublings(width, level) if fusion == "conv" else nn.Identity()
-            for level, width in enumerate(BRANCHES)
         )
         mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -82,11 +71,7 @@ class HrnetEncoder(nn.Module):
             raise ValueError(f"image: got {tuple(image.shape[2:])} pixels, want multiples of 32")
         branches = self.backbone((image - self.mean) / self.deviation)
         size = branches[0].shape[-2:]
-        enlarged = [
-            _enlarge(layer(branch), size)
-            for layer, branch in zip(self.enlarge, branches, strict=True)
-        ]
-        return [torch.cat(enlarged, dim=1)]
+        return [torch.cat([_enlarge(branch, size) for branch in branches], dim=1)]
 
     def load_coco_pose_checkpoint(self, path: Path | str) -> list[str]:
         """Starts the backbone from a COCO pose network (HRNet's, mmpose's or a lightning file).
@@ -129,18 +114,6 @@ def _enlarge(features: Float[Tensor, "B C h w"], size: torch.Size) -> Float[Tens
     if features.shape[-2:] == size:
         return features
     return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
-
-
-def _doublings(width: int, count: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for _ in range(count):
-        layers += [
-            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
-    return nn.Sequential(*layers)
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:

@@ -20,7 +20,6 @@ from dimr.data.real.human_data import read_human_data
 from dimr.data.real.joints import JOINT_SETS, LIMBS, select_joints
 from dimr.data.real.labels import posed_body, projector_of
 from dimr.data.real.layout import DATASETS, open_dataset
-from dimr.data.real.muco import read_muco
 from dimr.data.real.ochuman import read_ochuman
 from dimr.data.real.pw3d import read_pw3d
 from dimr.data.real.spin import read_spin
@@ -232,16 +231,6 @@ class TestMuco:
         records = open_dataset("muco", tmp_path)
         assert [each.key for each in records] == ["102"]
         assert records.num_left_out == 2 and not records[0].betas.any()
-
-    def test_only_the_nearest_person_of_a_picture(self, tmp_path, people):
-        writers.write_muco(tmp_path, people)
-        content = json.loads((tmp_path / "MuCo-3DHP.json").read_text())
-        for annotation, depth in zip(content["annotations"], (3, 1, 2), strict=True):
-            annotation["image_id"] = 10
-            annotation["keypoints_cam"][14] = [0, 0, 1000 * depth]
-        (tmp_path / "MuCo-3DHP.json").write_text(json.dumps(content))
-        paths = tmp_path / "MuCo-3DHP.json", tmp_path / "smpl_param.json", tmp_path
-        assert [each.key for each in read_muco(*paths, nearest_only=True)] == ["101"]
 
 
 class TestEft:

@@ -26,6 +26,8 @@ from dimr.image.crop import crop_picture, full_to_crop
 from dimr.surface.atlas import Atlas
 from dimr.surface.iuv import iuv_to_picture
 
+NUM_MEASURED, NUM_TILES = 200, 16
+"""Records whose distances are measured, and that are shown."""
 TILE_PX = 160
 KNOWN_RGB, UNSURE_RGB = (80, 255, 80), (255, 160, 60)
 FIELDS = {
@@ -55,7 +57,7 @@ class Findings:
     problems: list[str] = field(default_factory=list)
 
 
-def inspect(records: Records, bodies: Bodies | None, num_measured: int = 200) -> Findings:
+def inspect(records: Records, bodies: Bodies | None) -> Findings:
     """Counts over all records, distances over some of them, spread evenly."""
     findings = Findings(len(records), having=dict.fromkeys(FIELDS, 0))
     seen: dict[Path, bool] = {}
@@ -68,7 +70,7 @@ def inspect(records: Records, bodies: Bodies | None, num_measured: int = 200) ->
                 findings.num_pictures_missing += 1
                 findings.pictures_missing = [*findings.pictures_missing, record.picture][:3]
     if bodies is not None:
-        for record in spread(records, num_measured):
+        for record in spread(records, NUM_MEASURED):
             try:
                 _compare(record, bodies, findings)
             except ValueError as error:
@@ -105,14 +107,14 @@ def _compare(record: Record, bodies: Bodies, findings: Findings) -> None:
 
 
 def sample_tiles(
-    records: Records, bodies: Bodies | None, atlas: Atlas | None, count: int = 16
+    records: Records, bodies: Bodies | None, atlas: Atlas | None
 ) -> list[UInt8[np.ndarray, "H W 3"]]:
     """Samples with their 2D joints and, where a body is at hand, the rendered IUV beside them.
 
     Each is `TILE_PX` high and twice as wide.
     """
     tiles = []
-    for record in spread(records, count):
+    for record in spread(records, NUM_TILES):
         try:
             tiles.append(_tile(record, bodies, atlas))
         except (ValueError, OSError) as error:

@@ -31,13 +31,12 @@ from dimr.data.real.record import (
 NUM_KEYPOINTS = 190
 
 
-def read_human_data(path: Path, pictures: Path, dataset: str = "human_data") -> Records:
+def read_human_data(path: Path, pictures: Path) -> Records:
     """Reads a HumanData .npz.
 
     Args:
         path: the .npz.
         pictures: the folder that `image_path` is relative to.
-        dataset: name of the data set.
     """
     content = wanted_keys(read_npz(path), ("image_path", "bbox_xywh"), path)
     names = content["image_path"]
@@ -52,7 +51,7 @@ def read_human_data(path: Path, pictures: Path, dataset: str = "human_data") -> 
         centre, side = box_window(box, 1.0)
         has_pose = bool(smpl) and bool(_row(content.get("has_smpl"), index, default=True))
         return Record(
-            dataset=dataset,
+            dataset="human_data",
             key=f"{index:07d}",
             picture=picture_path(pictures, names[index]),
             centre_px=centre,
@@ -66,7 +65,7 @@ def read_human_data(path: Path, pictures: Path, dataset: str = "human_data") -> 
             box_px=box,
         )
 
-    return Records(dataset, len(names), make)
+    return Records("human_data", len(names), make)
 
 
 def _columns(content: Any, name: str, path: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from dimr.body.camera import full_to_norm
 from dimr.body.keypoints import JOINT_MIRROR, KEYPOINT_MIRROR
 from dimr.body.model import BodyModel
-from dimr.data.augment import flip_parameters, flip_points
+from dimr.data.augment import flip_points, flip_pose
 from dimr.data.occlusion import Cutout, OcclusionSettings, occlude
 from dimr.data.real.joints import select_joints
 from dimr.data.real.labels import (
@@ -207,10 +207,9 @@ def flip_sample(
     """The mirror image of a crop with all that belongs to it, on a symmetric atlas."""
     batch = {name: torch.from_numpy(np.asarray(value))[None] for name, value in targets.items()}
     mirror = torch.tensor(LABEL_MIRROR)
-    rotmats, _ = flip_parameters(batch["rotmats"], torch.zeros(1, 3), torch.tensor(JOINT_MIRROR))
     flipped = {
         **targets,
-        "rotmats": rotmats[0].numpy(),
+        "rotmats": flip_pose(batch["rotmats"], torch.tensor(JOINT_MIRROR))[0].numpy(),
         "joints_m": flip_points(batch["joints_m"], mirror)[0].numpy(),
         "joints_norm": flip_points(batch["joints_norm"], mirror)[0].numpy(),
         "weight_3d": targets["weight_3d"][list(LABEL_MIRROR)],

@@ -6,10 +6,9 @@
     smpl_param:  {annotation id: {pose 72, shape 10, trans 3}}
 
 Kept are people with a fit, finite keypoints and a visible pelvis (the benchmark's rule; 3DCrowdNet
-takes only the nearest person of a picture, `nearest_only`).
+takes only the nearest person of each picture).
 """
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +33,18 @@ MAX_BETA = 3.0
 """3DCrowdNet's rule: fits with a larger |beta| get the mean shape."""
 
 
-def read_muco(path: Path, smpl: Path, pictures: Path, nearest_only: bool = False) -> Records:
+def read_muco(path: Path, smpl: Path, pictures: Path) -> Records:
     """Reads MuCo.
 
     Args:
         path: MuCo-3DHP.json.
         smpl: smpl_param.json.
         pictures: the folder that `file_name` is relative to.
-        nearest_only: only the person nearest to the camera of each picture.
     """
     content = wanted_keys(read_json(path), ("images", "annotations"), path)
     fits = wanted_keys(read_json(smpl), (), smpl)
     images = {image["id"]: image for image in content["images"]}
     annotations = content["annotations"]
-    if nearest_only:
-        annotations = _nearest(annotations)
 
     def make(index: int) -> Record | None:
         annotation = annotations[index]
@@ -101,13 +97,3 @@ def _has_nan(annotation: dict[str, Any]) -> bool:
         np.isnan(np.asarray(annotation[name], np.float64)).any()
         for name in ("keypoints_img", "keypoints_cam")
     )
-
-
-def _nearest(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    of_image = defaultdict(list)
-    for annotation in annotations:
-        of_image[annotation["image_id"]].append(annotation)
-    return [
-        min(people, key=lambda each: each["keypoints_cam"][PELVIS][2])
-        for people in of_image.values()
-    ]

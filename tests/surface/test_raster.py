@@ -4,7 +4,8 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimr.surface.raster import MAX_PX, SUBPIXELS, RasterResult, ZBuffer, rasterize
+from dimr.body.camera import NEAR_M
+from dimr.surface.raster import MAX_PX, SUBPIXELS, RasterResult, ZBuffer, rasterize, z_draw
 
 SIZE = (20, 24)
 
@@ -87,8 +88,8 @@ class TestRasterize:
     @given(seed=st.integers(0, 2**32 - 1), perspective=st.booleans(), cull=st.booleans())
     def test_rasterize_equals_slow_twin(self, seed, perspective, cull):
         points, faces = random_mesh(seed)
-        fast = rasterize(points, faces, SIZE, perspective=perspective, cull=cull, near=0.05)
-        slow = rasterize_slowly(points, faces, SIZE, perspective, cull, near=0.05)
+        fast = rasterize(points, faces, SIZE, perspective=perspective, cull=cull)
+        slow = rasterize_slowly(points, faces, SIZE, perspective, cull, NEAR_M)
         np.testing.assert_array_equal(fast.face, slow.face)
         np.testing.assert_array_equal(fast.depth, slow.depth)
         np.testing.assert_array_equal(fast.bary, slow.bary)
@@ -165,10 +166,21 @@ class TestRasterize:
         assert set(np.unique(result.face)) == {-1, 0, 1}
 
     def test_rasterize_drops_faces_at_the_near_plane(self):
+        for depth_m, drawn in ((1.001 * NEAR_M, True), (0.999 * NEAR_M, False)):
+            points, faces = square(1, 5, 1, 5, depth_m)
+            assert (rasterize(points, faces, (8, 8), perspective=True).face >= 0).any() == drawn
+            assert (rasterize(points, faces, (8, 8)).face >= 0).any()
+
+    @pytest.mark.parametrize(
+        ("perspective", "near", "drawn"),
+        [(True, 0.4, True), (True, 0.5, False), (False, 0.5, True)],
+    )
+    def test_z_draw_drops_what_is_exactly_at_the_near_plane(self, perspective, near, drawn):
         points, faces = square(1, 5, 1, 5, 0.5)
-        assert (rasterize(points, faces, (8, 8), perspective=True, near=0.4).face >= 0).any()
-        assert (rasterize(points, faces, (8, 8), perspective=True, near=0.5).face == -1).all()
-        assert (rasterize(points, faces, (8, 8), near=0.5).face >= 0).any()
+        seen = ZBuffer.empty((8, 8))
+        buffers = (seen.depth, seen.face, seen.bary, seen.person)
+        z_draw(points, faces, *buffers, 0, perspective, True, near)
+        assert (seen.face >= 0).any() == drawn
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -5,6 +5,9 @@ import trimesh
 from dimr.body.camera import PerspectiveCamera
 from dimr.surface.atlas import Atlas
 from dimr.surface.render import (
+    DIFFUSE,
+    HEMISPHERE,
+    LIGHT_CAM,
     project_to_pixels,
     rasterize_mesh,
     render_iuv,
@@ -118,15 +121,16 @@ class TestShade:
         vertices, faces = ball()
         raster = rasterize_mesh(vertices, faces, WEAK, (64, 64))
         # Not quite full, so that nothing saturates.
-        picture, mask = shade(
-            vertices, faces, raster, light=(-1.0, -1.0, -1.0), albedo=(0.8, 0.8, 0.8)
-        )
+        picture, mask = shade(vertices, faces, raster, albedo=(0.8, 0.8, 0.8))
         np.testing.assert_array_equal(mask, raster.face >= 0)
         assert not picture[~mask].any()
         bright = np.unravel_index(picture[..., 0].argmax(), mask.shape)
         dark = np.unravel_index(np.where(mask, picture[..., 0], 255).argmin(), mask.shape)
-        # Radius 25.6 px around 31.5; the light's foot is 1/sqrt(3) of it up and left.
-        np.testing.assert_allclose(bright, 31.5 - 25.6 / np.sqrt(3), atol=4)
+        # Radius 25.6 px around 31.5; the sky draws the brightest point up a little.
+        towards = DIFFUSE * np.array(LIGHT_CAM) / np.linalg.norm(LIGHT_CAM)
+        towards[1] -= HEMISPHERE / 2
+        foot = towards[[1, 0]] / np.linalg.norm(towards)
+        np.testing.assert_allclose(bright, 31.5 + 25.6 * foot, atol=2)
         # Away from the light only the sky differs, which is below.
         assert dark[0] > 50
 

@@ -20,6 +20,7 @@ LIMBS = (
 )  # fmt: skip
 """Pairs of landmarks with something of the body between them."""
 LIMB_VALUES = 3
+HIDDEN_WIDTH = 256
 THICKNESS = 0.3
 """Standard deviation of a limb's profile, as a share of the trunk's length."""
 
@@ -34,15 +35,15 @@ class PoseHint(nn.Module):
         map_width: channels of the map.
     """
 
-    def __init__(self, token_width: int, map_width: int, hidden: int = 256) -> None:
+    def __init__(self, token_width: int, map_width: int) -> None:
         super().__init__()
         self.read = nn.Sequential(
-            nn.Linear(NUM_LANDMARKS * LANDMARK_VALUES, hidden),
+            nn.Linear(NUM_LANDMARKS * LANDMARK_VALUES, HIDDEN_WIDTH),
             nn.GELU(),
-            nn.Linear(hidden, hidden),
+            nn.Linear(HIDDEN_WIDTH, HIDDEN_WIDTH),
             nn.GELU(),
         )
-        self.to_tokens = nn.Linear(hidden, token_width)
+        self.to_tokens = nn.Linear(HIDDEN_WIDTH, token_width)
         self.limbs = nn.Conv2d(LIMB_VALUES * len(LIMBS), map_width, 1)
         for layer in (self.to_tokens, self.limbs):
             nn.init.zeros_(layer.weight)

@@ -13,20 +13,24 @@ CROP_SIZE, CROP_MARGIN = 192, 1.25
 """Side of somebody's crop: pixels; in longer sides of what is seen of them."""
 MIN_CENTRE = 0.15
 """Centre probability below which a peak is no person."""
+MOST_CENTRES = 32
+"""So many people at most are told apart, the surest."""
 MIN_PIXELS = 12
 """Fewer visible pixels than this (at the maps' resolution) are no person."""
+SPECK_SHARE = 0.05
+"""Of somebody's pixels: a smaller connected piece is a speck, unless it is the largest."""
 LEAST_SHARE = 0.15
 """Of the largest person's pixels: fewer that nobody explains are nobody."""
 NEAR_SHARE = 0.01
 """Of the picture's longer side: a rim of this width around a person needs no explanation."""
 
 
-def centre_peaks(centre: Float[np.ndarray, "h w"], num_max: int = 32) -> np.ndarray:
+def centre_peaks(centre: Float[np.ndarray, "h w"]) -> np.ndarray:
     """Local maxima of the centre map, (row, column), best first."""
     blurred = cv2.GaussianBlur(centre, (3, 3), 0)
     peaks = (blurred == cv2.dilate(blurred, np.ones((5, 5), np.uint8))) & (centre > MIN_CENTRE)
     rows, cols = np.nonzero(peaks)
-    best = np.argsort(-centre[rows, cols], kind="stable")[:num_max]
+    best = np.argsort(-centre[rows, cols], kind="stable")[:MOST_CENTRES]
     return np.stack([rows[best], cols[best]], axis=1)
 
 
@@ -131,11 +135,11 @@ def _grow(mask: Bool[np.ndarray, "H W"], pixels: int) -> Bool[np.ndarray, "H W"]
     return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
-def largest_pieces(mask: Bool[np.ndarray, "h w"], share: float = 0.05) -> np.ndarray:
-    """Drops specks: connected pieces smaller than `share` of the mask and than the largest."""
+def largest_pieces(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Drops specks: pieces smaller than `SPECK_SHARE` of the mask and than the largest piece."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     area = stats[:, cv2.CC_STAT_AREA]
-    keep = area >= min(share * mask.sum(), area[1:].max(initial=0))
+    keep = area >= min(SPECK_SHARE * mask.sum(), area[1:].max(initial=0))
     keep[0] = False
     return keep[labels]
 

@@ -146,14 +146,15 @@ def vertex_seen(
     return seen
 
 
-def iuv_to_picture(
-    iuv: Iuv, background: tuple[int, int, int] = (0, 0, 0)
-) -> UInt8[np.ndarray, "H W 3"]:
-    """Colours for people to look at: hue runs down the map, and differs left from right."""
+def iuv_to_picture(iuv: Iuv) -> UInt8[np.ndarray, "H W 3"]:
+    """Colours for people to look at: hue runs down the map, and differs left from right.
+
+    Black outside of the mask.
+    """
     palette = _palette()
     texel = np.clip(iuv.uv * len(palette), 0, len(palette) - 1).astype(np.intp)
     colours = palette[texel[..., 1], texel[..., 0]]
-    return np.where(iuv.mask[..., None], colours, np.array(background, np.uint8))
+    return np.where(iuv.mask[..., None], colours, np.uint8(0))
 
 
 @cache

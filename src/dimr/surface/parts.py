@@ -25,6 +25,9 @@ LIMB_SIDE[[23, 24]] = 0
 """By DensePose part: 1 and -1 for the two sides of arms, hands, legs and feet; 0 for the others,
 the head's halves too."""
 
+SMOOTHING_ROUNDS = 8
+"""How often normals are averaged over the neighbours where DensePose's parts are split."""
+
 DENSEPOSE_BACK_FRONT = {
     **dict.fromkeys((0, 3, 6, 9, 13, 14), (1, 2)),
     **dict.fromkeys((21, 23), (3, 3)),
@@ -72,7 +75,7 @@ def densepose_parts(
 
 
 def _smooth_normals(
-    faces: Int[np.ndarray, "F 3"], vertices: Float[np.ndarray, "V 3"], rounds: int = 8
+    faces: Int[np.ndarray, "F 3"], vertices: Float[np.ndarray, "V 3"]
 ) -> Float[np.ndarray, "V 3"]:
     """Vertex normals, averaged over the neighbours so that folds do not speckle the parts."""
     corners = vertices[faces]
@@ -80,7 +83,7 @@ def _smooth_normals(
     normal = np.zeros_like(vertices)
     for corner in range(3):
         np.add.at(normal, faces[:, corner], face_normal)
-    for _ in range(rounds):
+    for _ in range(SMOOTHING_ROUNDS):
         spread = np.zeros_like(normal)
         mean = normal[faces].mean(1)
         for corner in range(3):

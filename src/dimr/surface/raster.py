@@ -75,7 +75,6 @@ class ZBuffer:
         *,
         perspective: bool,
         cull: bool = True,
-        near: float = NEAR_M,
     ) -> None:
         """Draw one mesh over what is there; see `rasterize` for the arguments."""
         if person_id < 0:
@@ -88,7 +87,7 @@ class ZBuffer:
         points_px = np.ascontiguousarray(points_px, np.float32)
         faces = np.ascontiguousarray(faces, np.int32)
         buffers = (self.depth, self.face, self.bary, self.person)
-        z_draw(points_px, faces, *buffers, person_id, perspective, cull, near)
+        z_draw(points_px, faces, *buffers, person_id, perspective, cull, NEAR_M)
 
     def of_person(self, person_id: int) -> RasterResult:
         """The pixels of one person alone; those that others cover are empty."""
@@ -107,7 +106,6 @@ def rasterize(
     *,
     perspective: bool = False,
     cull: bool = True,
-    near: float = NEAR_M,
 ) -> RasterResult:
     """Draw one mesh on an empty picture.
 
@@ -118,15 +116,14 @@ def rasterize(
         size: (height, width) in pixels.
         perspective: The depth is metres along the optical axis of a pinhole: barycentrics and
             depth are then linear on the surface, not on the picture, and faces with a vertex at
-            or before `near` are left out. Otherwise all is linear on the picture.
+            or before `NEAR_M` are left out. Otherwise all is linear on the picture.
         cull: Leave out faces seen from inside.
-        near: Smallest depth drawn when `perspective`.
 
     Raises:
         ValueError: A face names a vertex that is not there, or the picture has no pixel.
     """
     buffer = ZBuffer.empty(size)
-    buffer.draw(points_px, faces, perspective=perspective, cull=cull, near=near)
+    buffer.draw(points_px, faces, perspective=perspective, cull=cull)
     return RasterResult(buffer.face, buffer.bary, buffer.depth)
 
 
@@ -158,7 +155,7 @@ def z_draw(
         person_id: What to write into `id_buf`.
         perspective: See `rasterize`.
         cull: See `rasterize`.
-        near: See `rasterize`.
+        near: Depth up to which nothing is drawn when `perspective`, as `NEAR_M` in `rasterize`.
         first_face: Index to write for the first of `faces`, where they are a piece of a mesh.
     """
     height, width = depth_buf.shape

@@ -98,7 +98,6 @@ def shade(
     vertices_cam_m: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     raster: RasterResult,
-    light: tuple[float, float, float] = LIGHT_CAM,
     albedo: Float[np.ndarray, "V 3"] | tuple[float, float, float] = (0.72, 0.76, 0.86),
 ) -> tuple[UInt8[np.ndarray, "H W 3"], Bool[np.ndarray, "H W"]]:
     """Colour what `raster` shows: Lambert with smooth normals, sky light and a little ambient.
@@ -107,7 +106,6 @@ def shade(
         vertices_cam_m: Metres, camera axes.
         faces: What `raster.face` indexes.
         raster: Of the same mesh.
-        light: Direction towards the light, camera axes, any length.
         albedo: RGB in [0, 1], one for all or one per vertex.
 
     Returns:
@@ -121,7 +119,7 @@ def shade(
     colours = np.asarray(albedo, np.float32)
     if colours.ndim == 2:
         colours = (colours[corners] * weights).sum(1)
-    towards = np.asarray(light, np.float32) / np.linalg.norm(light)
+    towards = np.asarray(LIGHT_CAM, np.float32) / np.linalg.norm(LIGHT_CAM)
     from_light = np.maximum(normals @ towards, 0)
     from_sky = 0.5 - 0.5 * normals[:, 1]
     brightness = AMBIENT + HEMISPHERE * from_sky + DIFFUSE * from_light

@@ -161,7 +161,7 @@ def _in_print(u, v, look, shift, noise):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def _shirt_front(x, y, z, s, t, noise, look, marks):
+def _shirt_front(x, y, noise, look, marks):
     """(done, red, green, blue) of details on the front of a shirt."""
     kind = look.front_kind
     shirt, inner, trim = look.shirt, look.front, look.trim
@@ -233,7 +233,7 @@ def _shirt_front(x, y, z, s, t, noise, look, marks):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def _shirt_back(x, y, z, noise, look, marks):
+def _shirt_back(x, y, noise, look, marks):
     """(done, red, green, blue) of details on the back of a shirt."""
     kind = look.back_kind
     shirt = look.shirt
@@ -275,9 +275,9 @@ def shirt_colour(x, y, z, part, noise, look, marks):
     trunk = side < marks.shoulder_x + 0.015
     if trunk and y < marks.neck_y:
         if z > marks.mid_z:
-            done, red, green, blue = _shirt_front(x, y, z, s, t, noise, look, marks)
+            done, red, green, blue = _shirt_front(x, y, noise, look, marks)
         else:
-            done, red, green, blue = _shirt_back(x, y, z, noise, look, marks)
+            done, red, green, blue = _shirt_back(x, y, noise, look, marks)
         if done:
             return red, green, blue
     if side < 0.11 and y > marks.neck_y - look.collar_m * (2.0 if z > marks.mid_z else 1.0):

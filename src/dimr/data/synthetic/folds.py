@@ -19,7 +19,7 @@ def _crease(phase):
 
 @numba.njit(cache=True, error_model="numpy")
 @no_type_check
-def folds(x, y, z, part, below, noise, look, marks):
+def folds(x, y, z, below, noise, look, marks):
     """Brightness from folds where cloth bends and hangs; `below` for what is on the legs."""
     side = abs(x)
     bend = 0.0

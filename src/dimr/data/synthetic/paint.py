@@ -279,12 +279,12 @@ def colour(x, y, z, part, look, marks, noise):
         fold = hair_tone(x, y, z, look, marks, noise)
     elif kind == SHIRT:
         red, green, blue = shirt_colour(x, y, z, part, noise, look, marks)
-        fold = folds(x, y, z, part, False, noise, look, marks)
+        fold = folds(x, y, z, False, noise, look, marks)
         if abs(x) < marks.shoulder_x and y < look.hem_y_m + 0.01:
             fold *= 0.75
     elif kind == LEGS:
         red, green, blue = legs_colour(x, y, z, part, noise, look, marks)
-        fold = folds(x, y, z, part, True, noise, look, marks)
+        fold = folds(x, y, z, True, noise, look, marks)
         if look.shirt_m > 0.002 and 0 < look.hem_y_m - y < 0.02:
             fold *= 0.7  # in the shirt's shadow
     elif kind == SHOES:

@@ -10,7 +10,6 @@ from dimr.correspondence.densepose import (
     instance_to_window,
     instances_to_windows,
     parts_to_iuv,
-    pick_by_box,
 )
 from dimr.surface.uv_table import UvTable
 
@@ -108,12 +107,3 @@ class TestBoxes:
 
     def test_boxes_up_to_the_edges_are_fine(self):
         check_boxes(np.array([[0, 0, 20, 10], [-1, -1, 21, 11]], float), (20, 10))
-
-    def test_pick_takes_the_largest_overlap_over_union(self):
-        boxes = [
-            np.array(box, float) for box in ((0, 0, 100, 100), (10, 10, 30, 30), (50, 0, 60, 9))
-        ]
-        assert pick_by_box(boxes, np.array([12.0, 12, 30, 30])) == 1
-        assert pick_by_box(boxes, np.array([0.0, 5, 90, 95])) == 0
-        assert pick_by_box(boxes, np.array([200.0, 200, 230, 230])) is None
-        assert pick_by_box([], np.array([0.0, 0, 1, 1])) is None

@@ -256,14 +256,6 @@ class TestLimbs:
         assert sighted_limbs(person, (80, 100)).mask.any()
 
 
-def test_boxes_overlap_by_areas():
-    box = np.array([0.0, 0.0, 4.0, 2.0])
-    assert box_iou(box, box) == 1
-    assert box_iou(box, box + np.array([2, 0, 2, 0])) == pytest.approx(4 / 12)
-    assert box_iou(box, box + np.array([4, 0, 4, 0])) == 0
-    assert box_iou(box * 0, box * 0) == 0
-
-
 class TestWithBodies:
     @staticmethod
     def person(left):

@@ -18,7 +18,6 @@ from dimr.evaluate.synthetic import (
     sample_errors,
     view_of,
 )
-from dimr.image.crop import box_iou
 from dimr.predict import load
 from dimr.surface.atlas import load_atlas
 from dimr.types import Iuv, Regression
@@ -54,12 +53,6 @@ def found_at(x0, y0, x1, y1, score=0.5):
     mask = np.zeros((64, 64), bool)
     mask[y0:y1, x0:x1] = True
     return mask_to_detection(score, mask)
-
-
-def test_box_iou_by_hand():
-    one, other = np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 3, 3])
-    assert box_iou(one, other) == pytest.approx(1 / 7)
-    assert box_iou(one, one + 10) == 0
 
 
 def test_mask_iou_by_hand():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimr.image.crop import (
+    box_iou,
     box_pixels,
     box_share,
     box_to_crop,
@@ -16,6 +17,7 @@ from dimr.image.crop import (
     full_to_crop,
     mask_box_px,
     norm_to_crop,
+    pick_by_box,
     pictures_to_tensor,
     uncrop_picture,
 )
@@ -213,6 +215,34 @@ def test_pictures_to_tensor_keeps_pixels_in_place():
     images[0, 1, 2, 0] = 255
     tensor = pictures_to_tensor(images)
     assert tensor.shape == (1, 3, 4, 6) and tensor[0, 0, 1, 2] == 1 and tensor.sum() == 1
+
+
+def test_boxes_overlap_by_areas():
+    box = np.array([0.0, 0.0, 4.0, 2.0])
+    assert box_iou(box, box) == 1
+    assert box_iou(box, box + np.array([2, 0, 2, 0])) == pytest.approx(4 / 12)
+    assert box_iou(box, box + np.array([4, 0, 4, 0])) == 0
+    assert box_iou(box, box + 10) == 0
+    assert box_iou(box * 0, box * 0) == 0
+    assert box_iou(np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 3, 3])) == pytest.approx(1 / 7)
+
+
+class TestPickByBox:
+    boxes = tuple(
+        np.array(box, float) for box in ((0, 0, 100, 100), (10, 10, 30, 30), (50, 0, 60, 9))
+    )
+
+    def test_it_takes_the_largest_overlap_over_union(self):
+        assert pick_by_box(self.boxes, np.array([12.0, 12, 30, 30])) == 1
+        assert pick_by_box(self.boxes, np.array([0.0, 5, 90, 95])) == 0
+
+    def test_nobody_is_meant_who_hardly_overlaps(self):
+        assert pick_by_box(self.boxes, np.array([200.0, 200, 230, 230])) is None
+        assert pick_by_box(self.boxes, np.array([200.0, 200, 230, 230]), least=0.0) is None
+        assert pick_by_box([], np.array([0.0, 0, 1, 1])) is None
+        beside = np.array([95.0, 95, 105, 105])
+        assert pick_by_box(self.boxes, beside) is None
+        assert pick_by_box(self.boxes, beside, least=0.0) == 0
 
 
 def test_a_box_is_in_another_by_its_own_area():

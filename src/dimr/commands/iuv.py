@@ -61,9 +61,9 @@ def convert(
 
     Dumps and folders of many pictures, and TorchScript models (which are run), need --picture.
     """
-    from dimr.correspondence.densepose import pick_by_box
     from dimr.correspondence.iuv_pictures import Reading
     from dimr.correspondence.iuv_window import windows_bytes
+    from dimr.image.crop import pick_by_box
 
     _check_out(out, ".npz", overwrite)
     atlas = _atlas()

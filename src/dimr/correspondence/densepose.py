@@ -14,15 +14,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from dimr.correspondence.iuv_window import IuvWindow
-from dimr.image.crop import box_iou
 from dimr.surface.densepose_file import NUM_CHARTS
 from dimr.surface.uv_table import UvTable
 from dimr.types import Iuv
 
 MIN_SCORE = 0.5
 """Detections of less are no people; DensePose's own programs use 0.3 to 0.8."""
-LEAST_BOX_IOU = 0.1
-"""Overlap of boxes up to which nobody is meant."""
 BOX_SLACK_PX = 2
 """How far a box may leave the picture, or differ from its labels, by rounding."""
 
@@ -155,17 +152,3 @@ def instances_to_windows(
     sure = sorted((one for one in instances if one.score >= min_score), key=lambda x: -x.score)
     windows = [instance_to_window(instance, table) for instance in sure]
     return [window for window in windows if window.iuv.mask.any()]
-
-
-def pick_by_box(
-    boxes_px: Sequence[Float[np.ndarray, "4"]], box_px: Float[np.ndarray, "4"]
-) -> int | None:
-    """Whose box overlaps the given one best (paper, Appendix C); None if nobody's does.
-
-    Args:
-        boxes_px: x0, y0, x1, y1 of each candidate.
-        box_px: of the person that is meant, e.g. an annotation's.
-    """
-    overlaps = [box_iou(other, box_px) for other in boxes_px]
-    best = int(np.argmax(overlaps)) if overlaps else None
-    return None if best is None or overlaps[best] <= LEAST_BOX_IOU else best

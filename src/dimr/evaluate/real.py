@@ -27,14 +27,15 @@ from dimr.data.real.layout import with_iuv
 from dimr.data.real.record import Record, Skipped
 from dimr.evaluate.errors import pck
 from dimr.evaluate.protocols import METRICS_3D, Protocol, body_errors
-from dimr.evaluate.synthetic import MIN_BOX_IOU, detection_at, mask_iou, regress_crop
+from dimr.evaluate.synthetic import detection_at, mask_iou, regress_crop
 from dimr.image.crop import (
     CORRESPONDENCE_STRIDE,
-    box_iou,
+    LEAST_BOX_IOU,
     crop_matrix,
     crop_picture,
     crop_to_full,
     norm_to_crop,
+    pick_by_box,
     picture_to_tensor,
     uncrop_picture,
 )
@@ -238,14 +239,13 @@ def source_iuv(source: IuvSource) -> IuvOf:
 
     def iuv_of(record: Record, crop: Crop, size: int) -> Iuv | None:
         picture = record.load_picture()
-        box = _box(record)
         people = source.people(record.picture, picture)
-        best = max(people, key=lambda person: box_iou(person.box_px(), box), default=None)
-        fit = 0.0 if best is None else box_iou(best.box_px(), box)
-        if best is None or fit == 0 or (record.box_px is not None and fit < MIN_BOX_IOU):
+        least = 0.0 if record.box_px is None else LEAST_BOX_IOU
+        best = pick_by_box([person.box_px() for person in people], _box(record), least)
+        if best is None:
             raise ValueError(f"none of the {len(people)} people whose IUV is there is in the box")
         window = Crop(crop.centre_px, crop.side_px, size, crop.angle_rad)
-        full = best.to_picture((picture.shape[1], picture.shape[0]))
+        full = people[best].to_picture((picture.shape[1], picture.shape[0]))
         return warp_iuv(full, crop_matrix(window), (size, size))
 
     return iuv_of

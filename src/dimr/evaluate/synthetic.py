@@ -19,7 +19,7 @@ from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.stage1 import Stage1
 from dimr.data.synthetic.people import CropSample
 from dimr.evaluate.errors import mpjpe_mm, posed_errors
-from dimr.image.crop import box_iou, box_pixels, crop_picture, picture_to_tensor
+from dimr.image.crop import box_pixels, crop_picture, pick_by_box, picture_to_tensor
 from dimr.network.dimr import Dimr
 from dimr.surface.iuv import crop_iuv, resize_iuv
 from dimr.types import Crop, Detection, Iuv, Person, Regression
@@ -36,8 +36,6 @@ GROUPS = {
     "facing elsewhere": ("facing", -1.01, 0.5),
 }
 """Name -> (field of `PersonErrors`, from, below)."""
-MIN_BOX_IOU = 0.1
-"""A found person whose box overlaps the target's less than this is somebody else."""
 
 
 class PersonErrors(NamedTuple):
@@ -65,8 +63,8 @@ Found = TypeVar("Found", Detection, Person)
 
 def best_box(found: Sequence[Found], box: Float[np.ndarray, "4"]) -> Found | None:
     """The one whose box fits best; None if everybody is somebody else."""
-    best = max(found, key=lambda person: box_iou(person.box_px, box), default=None)
-    return best if best is not None and box_iou(best.box_px, box) >= MIN_BOX_IOU else None
+    best = pick_by_box([person.box_px for person in found], box)
+    return None if best is None else found[best]
 
 
 def choose_detection(found: list[Detection], sample: CropSample) -> Detection:

@@ -17,6 +17,8 @@ from dimr.types import Crop
 
 CORRESPONDENCE_STRIDE = 2
 """Crop pixels per pixel of the IUV that stage 1 predicts and stage 2 wraps."""
+LEAST_BOX_IOU = 0.1
+"""`box_iou` up to which two boxes are of different people."""
 
 
 def picture_to_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
@@ -153,6 +155,23 @@ def box_iou(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float
     both = _intersection(box, other)
     union = np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - both
     return float(both / union) if union > 0 else 0.0
+
+
+def pick_by_box(
+    boxes_px: Sequence[Float[np.ndarray, "4"]],
+    box_px: Float[np.ndarray, "4"],
+    least: float = LEAST_BOX_IOU,
+) -> int | None:
+    """Number of the box that overlaps a given one best (paper, Appendix C); None if none does.
+
+    Args:
+        boxes_px: x0, y0, x1, y1 of each candidate.
+        box_px: of the person that is meant, e.g. an annotation's.
+        least: a `box_iou` up to which nobody is meant.
+    """
+    overlaps = [box_iou(other, box_px) for other in boxes_px]
+    best = int(np.argmax(overlaps)) if overlaps else None
+    return None if best is None or overlaps[best] <= least else best
 
 
 def match_boxes(

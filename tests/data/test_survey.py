@@ -22,9 +22,10 @@ class TestYaw:
     @pytest.mark.parametrize(
         ("turn", "wanted"), [(0.0, 0.0), (90.0, 90.0), (-30.0, -30.0), (135.0, 135.0)]
     )
-    def test_about_the_vertical(self, turn, wanted):
+    def test_about_the_vertical(self, samples, turn, wanted):
         """Turning left by 90 degrees, a person who faced the camera looks to the right of it."""
-        assert survey._yaw_deg(FACING @ rotation(1, turn)) == pytest.approx(wanted)
+        rotmats = np.tile(FACING @ rotation(1, turn), (24, 1, 1)).astype(np.float32)
+        assert samples[0]._replace(rotmats=rotmats).yaw_deg == pytest.approx(wanted, abs=1e-4)
 
 
 def test_tilt_of_lying_people():

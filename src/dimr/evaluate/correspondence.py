@@ -91,8 +91,7 @@ def score_crop(
 ) -> CorrespondenceScore:
     """Scores of a crop's target, found on the crop as if it were a whole picture."""
     target = sample.iuv
-    yaw = sample.rotmats[0][:, 2]
-    yaw_deg = float(np.degrees(np.arctan2(yaw[0], -yaw[2])))
+    yaw_deg = sample.yaw_deg
     part, position = sample.labels.part[target.mask], sample.labels.position_m[target.mask]
     face_visible = bool((sample.labels.part[target.mask] >= 23).sum() >= 12 and abs(yaw_deg) < 75)
     iuv = target_iuv(sample, stage1)

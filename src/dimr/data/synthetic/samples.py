@@ -82,6 +82,12 @@ class CropSample(NamedTuple):
         """The target's."""
         return float(self.people.visible_share[0])
 
+    @property
+    def yaw_deg(self) -> float:
+        """Where the target's pelvis faces: 0 towards the camera, 90 to the picture's right."""
+        forward = self.rotmats[0, :, 2]
+        return float(np.degrees(np.arctan2(forward[0], -forward[2])))
+
 
 class SceneSample(NamedTuple):
     """A picture with 0 to 8 people of any size."""

@@ -34,7 +34,7 @@ class Survey(NamedTuple):
     """One entry a sample, or a rate a joint."""
 
     yaw_deg: Float[np.ndarray, "N"]
-    """Where the pelvis faces: 0 towards the camera, 90 to the picture's right."""
+    """`CropSample.yaw_deg`."""
     tilt_deg: Float[np.ndarray, "N"]
     """Angle between the spine and the picture's upright."""
     height_share: Float[np.ndarray, "N"]
@@ -49,7 +49,7 @@ class Survey(NamedTuple):
 def survey(samples: Sequence[CropSample]) -> Survey:
     """Reads everything off the labels."""
     return Survey(
-        np.array([_yaw_deg(sample.rotmats[0]) for sample in samples]),
+        np.array([sample.yaw_deg for sample in samples]),
         np.array([_tilt_deg(sample.joints_m) for sample in samples]),
         np.array([_height_share(sample) for sample in samples]),
         np.array([1 - sample.visible_share for sample in samples]),
@@ -109,11 +109,6 @@ def _centred(limbs: np.ndarray) -> np.ndarray:
     centred = limbs - limbs.mean(1, keepdims=True)
     spread = np.sqrt((centred**2).sum(2).mean(1))
     return centred / np.maximum(spread, 1e-6)[:, None, None]
-
-
-def _yaw_deg(root: Float[np.ndarray, "3 3"]) -> float:
-    forward = root[:, 2]
-    return float(np.degrees(np.arctan2(forward[0], -forward[2])))
 
 
 def _tilt_deg(joints_m: Float[np.ndarray, "24 3"]) -> float:

@@ -17,7 +17,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import TABLE_RESOLUTION, SurfaceTable, surface_table
 from dimr.correspondence.network import (
-    NUM_PARTS,
     POSITION_SCALE_M,
     CorrespondenceMaps,
     CorrespondenceNet,
@@ -25,6 +24,7 @@ from dimr.correspondence.network import (
 from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder, Pyramid
 from dimr.encoder.blazepose_heavy import HEAVY, BlazePoseHeavy
 from dimr.surface.atlas import Atlas
+from dimr.surface.parts import NUM_CHARTS
 from dimr.train.stage1 import at
 from dimr.train.surroundings import LEAST_MARK
 
@@ -174,7 +174,7 @@ class Surface(NamedTuple):
             for each in (table.position_m, codes)
         )
         codes = torch.from_numpy(codes * np.median(steps_m / steps)).float()
-        parts = [slice(*table.start[part : part + 2]) for part in range(1, NUM_PARTS + 1)]
+        parts = [slice(*table.start[part : part + 2]) for part in range(1, NUM_CHARTS + 1)]
         middles = [codes[each].mean(0) for each in (parts if given_part else [slice(None)])]
         return cls(table, codes, torch.stack(middles), kind == "position")
 
@@ -208,16 +208,16 @@ class ChosenNet(CorrespondenceNet):
     """
 
     def __init__(self, encoder: Encoder, surface: Surface, stride: int) -> None:
-        super().__init__(encoder.network, torch.zeros(NUM_PARTS, 3), encoder.detail_channels)
+        super().__init__(encoder.network, torch.zeros(NUM_CHARTS, 3), encoder.detail_channels)
         self.from_stride4 = stride == 4
         width = self.heads.in_channels
         if self.from_stride4:
             width = self.hint.limbs.out_channels  # of stride 4
             self.blocks[0] = nn.Identity()
-        self.sizes = (1, NUM_PARTS, surface.middles.numel())
-        self.head_middle = torch.cat([torch.zeros(1 + NUM_PARTS), surface.middles.flatten()])
+        self.sizes = (1, NUM_CHARTS, surface.middles.numel())
+        self.head_middle = torch.cat([torch.zeros(1 + NUM_CHARTS), surface.middles.flatten()])
         self.head_unit = torch.full_like(self.head_middle, POSITION_SCALE_M)
-        self.head_unit[: 1 + NUM_PARTS] = 1
+        self.head_unit[: 1 + NUM_CHARTS] = 1
         self.heads = nn.Conv2d(width, sum(self.sizes), 1)
 
     def decode(

@@ -4,12 +4,12 @@ import torch
 from dimr.correspondence.network import (
     ATTENTION_LEVEL,
     NORM_GROUPS,
-    NUM_PARTS,
     CorrespondenceNet,
     Norm,
     Residual,
 )
 from dimr.encoder.blazepose import BlazePose
+from dimr.surface.parts import NUM_CHARTS
 
 CENTRES_M = torch.arange(72.0).reshape(24, 3)
 
@@ -30,8 +30,8 @@ def test_maps_are_at_half_of_the_input(network, size):
     with torch.no_grad():
         maps = network(torch.rand(2, 3, size, size), torch.zeros(2, 2, size // 2, size // 2))
     assert maps.person.shape == (2, size // 2, size // 2)
-    assert maps.part.shape == (2, NUM_PARTS, size // 2, size // 2)
-    assert maps.position_m.shape == (2, NUM_PARTS, 3, size // 2, size // 2)
+    assert maps.part.shape == (2, NUM_CHARTS, size // 2, size // 2)
+    assert maps.position_m.shape == (2, NUM_CHARTS, 3, size // 2, size // 2)
     assert maps.offset.shape == (2, 2, size // 4, size // 4)
     assert maps.centre.shape == (2, size // 4, size // 4)
 

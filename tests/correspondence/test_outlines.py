@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.outlines import (
     OutlineNet,
     Sighted,
@@ -16,6 +16,7 @@ from dimr.correspondence.outlines import (
 )
 from dimr.correspondence.people import of_marks
 from dimr.encoder.blazepose import BlazePoseEncoder
+from dimr.surface.parts import NUM_CHARTS
 from dimr.types import Crop
 from stick_people import PICTURE, SIZE, Limbs, columns, outlined, upright
 
@@ -69,7 +70,7 @@ class TestNetwork:
     @pytest.fixture
     def second_pass(self):
         torch.manual_seed(0)
-        return CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_PARTS, 3)).eval()
+        return CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_CHARTS, 3)).eval()
 
     def test_at_first_it_is_the_second_pass_and_heeds_no_limbs(self, second_pass):
         outliner = OutlineNet.of_second_pass(second_pass).eval()

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from dimr.body.model import BodyModel
-from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.outlines import OutlineNet
 from dimr.correspondence.sightings import Sighting
 from dimr.encoder.blazepose import BlazePoseEncoder
 from dimr.surface.atlas import load_atlas
+from dimr.surface.parts import NUM_CHARTS
 from dimr.train.outlines import (
     MOST,
     OutlineTask,
@@ -103,7 +104,7 @@ def task(monkeypatch):
     torch.manual_seed(0)
     task = OutlineTask.__new__(OutlineTask)
     task.model = OutlineNet.of_second_pass(
-        CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_PARTS, 3))
+        CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_CHARTS, 3))
     )
     task.model.encoder.requires_grad_(False)
     task.spotter = None

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from dimr.correspondence.iuv_window import IuvWindow
-from dimr.surface.densepose_file import NUM_CHARTS
+from dimr.surface.parts import NUM_CHARTS
 from dimr.surface.uv_table import UvTable
 from dimr.types import Iuv
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from dimr.correspondence.densepose import DensePoseInstance
 from dimr.surface.npz import MAX_BYTES
+from dimr.surface.parts import NUM_CHARTS
 
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How files of torch.save before 1.6 begin: a pickle of its magic number."""
@@ -239,8 +240,10 @@ class DensePoseDump:
             part, uv = packed[0], packed[1:] / np.float32(255)
         if part.ndim != 2 or part.dtype.kind not in "iu" or uv.shape != (2, *part.shape):
             raise ValueError(f"labels are {part.dtype} {part.shape} but uv {uv.shape}")
-        if part.size and not 0 <= part.min() <= part.max() <= 24:
-            raise ValueError(f"labels reach from {part.min()} to {part.max()}, want 0 to 24")
+        if part.size and not 0 <= part.min() <= part.max() <= NUM_CHARTS:
+            raise ValueError(
+                f"labels reach from {part.min()} to {part.max()}, want 0 to {NUM_CHARTS}"
+            )
         uv = np.clip(np.nan_to_num(uv.astype(np.float32)), 0, 1)
         return part.astype(np.int64), np.moveaxis(uv, 0, -1)
 

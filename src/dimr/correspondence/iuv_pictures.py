@@ -16,15 +16,15 @@ from PIL import Image
 
 from dimr.image.load import MAX_PIXELS
 from dimr.surface.npz import MAX_BYTES, array_names, read_arrays
+from dimr.surface.parts import NUM_CHARTS
 
 CHANNEL_ORDERS = ("iuv", "vui", "uiv", "viu", "ivu", "uvi")
 """Which channel is which, in the file's order (R, G, B of a picture)."""
 _USUAL_ORDERS = ("iuv", "vui", "uiv", "viu")
 """Those that are tried: writers keep [I, U, V] or turn it around; I between U and V is odd."""
-PART_SCALES = (1.0, 10.0, 255 / 24, 1 / 24, 1 / 255)
+PART_SCALES = (1.0, 10.0, 255 / NUM_CHARTS, 1 / NUM_CHARTS, 1 / 255)
 """What a part's number may be multiplied by: not at all; to be seen; to fill 0..255 or 0..1."""
 _MASK_VALUES = (1, 255, 65535)
-NUM_PARTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _are_parts(values: Num[np.ndarray, "K"], scale: float) -> bool:
         exact = (values == np.floor(part * scale)) | (values == np.rint(part * scale))
     else:
         exact = np.abs(values / scale - part) <= 2e-3 * np.maximum(part, 1)
-    return bool(exact.all() and part.min() >= 1 and part.max() <= NUM_PARTS)
+    return bool(exact.all() and part.min() >= 1 and part.max() <= NUM_CHARTS)
 
 
 def _decode(
@@ -141,7 +141,7 @@ def _decode(
     part = mask.astype(np.int64)
     if reading.labels == "densepose":
         part[mask] = np.rint(labels[mask] / (reading.part_scale or 1.0)).astype(np.int64)
-        part[mask] = np.clip(part[mask], 1, NUM_PARTS)
+        part[mask] = np.clip(part[mask], 1, NUM_CHARTS)
     places = channels[..., [order.index("u"), order.index("v")]]
     inside = places[mask].astype(np.float32) / np.float32(_uv_scale(places, mask))
     uv = np.zeros(places.shape, np.float32)

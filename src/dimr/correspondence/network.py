@@ -23,8 +23,8 @@ from dimr.encoder.blazepose import (
     BlazePoseEncoder,
     Pyramid,
 )
+from dimr.surface.parts import NUM_CHARTS
 
-NUM_PARTS = 24
 NORM_GROUPS = 8
 MARKER_CHANNELS = 2
 """Who is meant, who is not."""
@@ -32,7 +32,7 @@ HINT_LEVEL = 1
 """Level of the pyramid (stride 4) at which the hint's map joins."""
 ATTENTION_LEVEL = 3
 """Level of the pyramid (stride 16) at which places attend to each other once more."""
-HEADS = (1, NUM_PARTS, 3 * NUM_PARTS)
+HEADS = (1, NUM_CHARTS, 3 * NUM_CHARTS)
 """Channels of person, part and position."""
 POSITION = 2
 """Which of `HEADS` that is."""
@@ -280,7 +280,7 @@ class CorrespondenceNet(nn.Module):
         return CorrespondenceMaps(
             person=person[:, 0],
             part=part,
-            position_m=position.unflatten(1, (NUM_PARTS, 3)),
+            position_m=position.unflatten(1, (NUM_CHARTS, 3)),
             centre=people[:, 0],
             offset=people[:, 1:],
         )

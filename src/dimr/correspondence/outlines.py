@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from dimr.correspondence.confirm import overlap
-from dimr.correspondence.network import NUM_PARTS, CorrespondenceNet
+from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.people import (
     CROP_MARGIN,
     CROP_SIZE,
@@ -36,6 +36,7 @@ from dimr.image.crop import (
     picture_to_tensor,
     uncrop_picture,
 )
+from dimr.surface.parts import NUM_CHARTS
 from dimr.types import Crop, Detection
 
 OUTLINE_MARKS = 4
@@ -67,7 +68,7 @@ class OutlineNet(CorrespondenceNet):
     """
 
     def __init__(self, encoder: BlazePoseEncoder) -> None:
-        super().__init__(encoder, torch.zeros(NUM_PARTS, 3), marks=OUTLINE_MARKS)
+        super().__init__(encoder, torch.zeros(NUM_CHARTS, 3), marks=OUTLINE_MARKS)
         del self.hint, self.attend_hint, self.people  # nothing that it says needs them
         self.heads = nn.Conv2d(self.heads.in_channels, 1, 1)
 

@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt
 
 from dimr.assets import asset_path
 from dimr.surface.npz import read_arrays
-from dimr.surface.parts import MIRROR_PARTS, NUM_PARTS
+from dimr.surface.parts import MIRROR_PARTS, NUM_CHARTS, NUM_PARTS
 from dimr.surface.texels import locate_uv, rasterize_uv
 
 LOOKUP_RESOLUTION = 512
@@ -65,7 +65,7 @@ class Atlas:
             ("uv_faces", 0, len(self.uv_vertices) - 1),
             ("uv_vertices", 0, 1),
             ("part_of_face", 0, NUM_PARTS - 1),
-            ("densepose_of_face", 1, 24),
+            ("densepose_of_face", 1, NUM_CHARTS),
         ):
             values = getattr(self, name)
             if values.min() < low or values.max() > high:

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from scipy.io import loadmat
 
 from dimr.surface.npz import MAX_BYTES
+from dimr.surface.parts import NUM_CHARTS
 
-NUM_CHARTS = 24
 _ARRAYS = ("All_FaceIndices", "All_Faces", "All_U_norm", "All_V_norm", "All_vertices")
 
 

@@ -10,6 +10,9 @@ from jaxtyping import Float, Int, Int8, Integer
 from dimr.body.keypoints import JOINT_MIRROR, JOINT_NAMES
 
 NUM_PARTS = 24
+"""SMPL's joints, 0..23."""
+NUM_CHARTS = 24
+"""DensePose's parts, 1..24."""
 
 PART_NAMES = JOINT_NAMES
 """Of the joint that carries most of a part's skin."""

@@ -19,8 +19,9 @@ from jaxtyping import Float, Float32, Int, Num
 from scipy.ndimage import distance_transform_edt
 
 from dimr.surface.atlas import Atlas
-from dimr.surface.densepose_file import NUM_CHARTS, DensePoseSurface
+from dimr.surface.densepose_file import DensePoseSurface
 from dimr.surface.npz import read_arrays
+from dimr.surface.parts import NUM_CHARTS
 from dimr.surface.texels import rasterize_uv
 
 DENSEPOSE_RESOLUTION = 256

@@ -19,14 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 from dimr.correspondence.landmarks import AROUND, POSE_VALUES, LandmarkNet, look_around
 from dimr.correspondence.network import (
     MARKER_CHANNELS,
-    NUM_PARTS,
     CorrespondenceMaps,
     CorrespondenceNet,
 )
 from dimr.data.synthetic.people import PeopleLabels, SyntheticPeople
 from dimr.encoder.blazepose import NUM_LANDMARKS
 from dimr.image.crop import CORRESPONDENCE_STRIDE, pictures_to_tensor
-from dimr.surface.parts import compare_sides
+from dimr.surface.parts import NUM_CHARTS, compare_sides
 from dimr.train.loop import StepLoss
 from dimr.train.marked import MarkedPeople
 from dimr.train.precision import mixed_precision
@@ -176,7 +175,7 @@ def centre_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 def of_part(position_m: Float[Tensor, "N 72"], part: Tensor) -> Float[Tensor, "N 3"]:
     """Positions of one DensePose part (1..24) of each pixel."""
-    return position_m.view(-1, NUM_PARTS, 3)[torch.arange(len(part)), part - 1]
+    return position_m.view(-1, NUM_CHARTS, 3)[torch.arange(len(part)), part - 1]
 
 
 def at(maps: Float[Tensor, "B ... h w"], pixels: Bool[Tensor, "B h w"]) -> Float[Tensor, "N C"]:

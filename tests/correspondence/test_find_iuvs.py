@@ -6,14 +6,15 @@ import torch
 
 from dimr.correspondence.confirm import PRESENT
 from dimr.correspondence.decode import SurfaceTable
+from dimr.correspondence.divide import UNEXPLAINED
 from dimr.correspondence.figure import SCORE as FIGURE_SCORE
 from dimr.correspondence.figure import SURE_SPREAD, Figure
 from dimr.correspondence.follow import SIGHTED
 from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion, look_around, widen
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
-from dimr.correspondence.people import largest_pieces, mask_to_detection
+from dimr.correspondence.people import mask_to_detection
 from dimr.correspondence.sightings import Sighting
-from dimr.correspondence.stage1 import ALL_SURE, SURE, UNCONFIRMED, UNEXPLAINED, Stage1
+from dimr.correspondence.stage1 import ALL_SURE, SURE, UNCONFIRMED, Stage1
 from dimr.encoder.blazepose import BlazePose
 from dimr.image.crop import box_to_crop, crop_picture
 from dimr.types import Crop, Detection, Iuv
@@ -181,57 +182,6 @@ def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monke
     assert [person.score for person in found] == [0.95, 0.7]
     np.testing.assert_array_equal(found[0].others, second.mask)
     np.testing.assert_array_equal(found[1].others, first.mask)
-
-
-class Divided(Crowd):
-    """Two people at columns of their own; the second pass answers as it is told."""
-
-    def __init__(self, columns, answer) -> None:
-        super().__init__(())
-        self.columns, self.answer, self.confirmer = columns, answer, None
-        self.asked: list = []
-
-    def _candidates(self, picture, window):
-        scores = (0.9, 0.8)
-        pairs = zip(scores, self.columns, strict=True)
-        people = [mask_to_detection(score, picture_mask(*each)) for score, each in pairs]
-        return people, np.zeros((70, 100), bool)
-
-    def _outline(self, picture, mask, others):
-        self.asked.append((mask, others))
-        return self.answer(mask)
-
-
-PICTURE = np.zeros((70, 100, 3), np.uint8)
-
-
-def test_people_who_touch_nobody_keep_their_outlines():
-    apart = Divided([(0, 20), (30, 50)], lambda mask: np.zeros_like(mask))
-    found = apart.find_people(PICTURE)
-    assert not apart.asked
-    for person, columns in zip(found, [(0, 20), (30, 50)], strict=True):
-        np.testing.assert_array_equal(person.mask, picture_mask(*columns))
-    np.testing.assert_array_equal(found[0].others, found[1].mask)
-    touching = Divided([(0, 20), (20, 50)], lambda mask: mask)
-    assert len(touching.find_people(PICTURE)) == 2 and len(touching.asked) == 2
-
-
-def test_whom_the_second_pass_leaves_nothing_keeps_what_the_others_left():
-    first, second = Divided([(0, 30), (20, 50)], np.zeros_like).find_people(PICTURE)
-    np.testing.assert_array_equal(first.mask, picture_mask(0, 30))
-    np.testing.assert_array_equal(second.mask, picture_mask(30, 50))
-
-
-def test_an_outline_in_shreds_is_somebody():
-    """Through a fence, say: no piece is a twentieth of the whole."""
-    shreds = Divided([(0, 30), (20, 50)], lambda mask: mask & (np.arange(100) % 2 == 0))
-    first, second = shreds.find_people(PICTURE)
-    assert first.mask.sum() == 22 * 15 and second.mask.any()
-    specks = np.zeros((70, 100), bool)
-    specks[::3, ::3] = True
-    specks[0, 1] = True  # the largest
-    assert largest_pieces(specks).sum() == 2
-    assert not largest_pieces(np.zeros((5, 5), bool)).any()
 
 
 class Listening(CorrespondenceNet):
@@ -462,17 +412,3 @@ def test_what_nobody_explains_beside_somebody_is_somebody_behind():
     np.testing.assert_array_equal(behind.others, front.mask)
     ((asked_for, known),) = stage1.asked  # the one in front touches nobody who is known
     assert known[30, 10] and not asked_for[30, 10]  # whom we know is marked as not meant
-
-
-@pytest.mark.parametrize("everyone", [picture_mask(0, 20), picture_mask(60, 90)])
-def test_one_person_who_explains_everything_near_is_left_as_found(everyone):
-    stage1 = Overlapping(everyone)
-    (person,) = stage1.find_people(np.zeros((70, 100, 3), np.uint8))
-    assert not stage1.asked and person.mask.sum() == 400
-
-
-def test_who_is_a_part_of_somebody_better_goes():
-    stage1 = Overlapping(picture_mask(0, 20))
-    mask = picture_mask(0, 20)
-    found = [mask_to_detection(0.9, mask), mask_to_detection(0.5, mask & picture_mask(2, 30))]
-    assert len(stage1._divide(np.zeros((70, 100, 3), np.uint8), found, mask)) == 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,7 +12,6 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 
 from dimr.correspondence.confirm import (
-    SAME_PERSON,
     confirm,
     distinct_people,
     is_new,
@@ -19,6 +19,7 @@ from dimr.correspondence.confirm import (
     window_tensor,
 )
 from dimr.correspondence.decode import SurfaceTable, embedding_to_iuv
+from dimr.correspondence.divide import divide
 from dimr.correspondence.figure import find_figure
 from dimr.correspondence.follow import FollowUp
 from dimr.correspondence.iuv_window import IuvWindow, crop_region, iuv_to_window
@@ -34,10 +35,6 @@ from dimr.correspondence.people import (
     CROP_MARGIN,
     CROP_SIZE,
     group_pixels,
-    hidden_piece,
-    is_apart,
-    largest_pieces,
-    mark_others,
     marks_of,
     mask_to_detection,
     of_marks,
@@ -71,11 +68,6 @@ ROOM = 1.4
 """Side of the window of that look, in sides of the picture."""
 MARK_TRUST = 0.45
 """Weight of the mark in the second pass's mask."""
-UNEXPLAINED = 0.3
-"""Score of somebody who is known only as pixels that nobody else explains."""
-MOST_HIDDEN = 3
-"""So many people at most are sought behind others."""
-
 
 Lay = Callable[[UInt8[np.ndarray, "H W 3"], Crop, CropFeatures, Iuv], Iuv]
 """A picture, a crop, what is seen on it, and which surface each cell would show if it were the
@@ -197,8 +189,9 @@ class Stage1:
         height, width = picture.shape[:2]
         window = Crop(picture_centre_px(width, height), float(max(width, height)), SCENE_SIZE)
         candidates, everyone = self._candidates(picture, window)
+        outline = partial(self._outline, picture)
         if self.confirmer is None:
-            return self._divide(picture, candidates, everyone)
+            return divide(candidates, everyone, outline)
         sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
         networks = FollowUp(self.spotter, self.confirmer, self.larger, self.outliner)
         found, sightings = networks.people(picture, sightings, everyone)
@@ -220,46 +213,8 @@ class Stage1:
             figure = find_figure(self.poser, picture, room)
             if figure.is_sure and figure.is_other(found):
                 found = figure.among(found)
-        people = self._divide(picture, sorted(found, key=lambda person: -person.score), everyone)
+        people = divide(sorted(found, key=lambda person: -person.score), everyone, outline)
         return with_bodies(people, sightings)
-
-    def _divide(
-        self,
-        picture: UInt8[np.ndarray, "H W 3"],
-        found: list[Detection],
-        everyone: Bool[np.ndarray, "H W"],
-    ) -> list[Detection]:
-        """Tells people apart who touch, and finds those behind others.
-
-        One after the other of those who touch, best first, gets what the second pass makes of the
-        pixels that are left; whatever piece of `everyone` nobody explains then is somebody, too.
-        """
-        if not found:
-            return found
-        claimed, divided, found = np.zeros_like(everyone), [], mark_others(found)
-        for person in found:
-            if is_apart(person, found):
-                divided.append(person)
-                claimed |= person.mask
-                continue
-            left = person.mask & ~claimed
-            if left.sum() < SAME_PERSON * person.mask.sum():
-                continue
-            others = claimed if person.others is None else claimed | (person.others & ~left)
-            mask = self._outline(picture, left, others) & ~claimed
-            if not mask.any():
-                mask = left
-            divided.append(mask_to_detection(person.score, largest_pieces(mask)))
-            claimed |= divided[-1].mask
-        for _ in range(MOST_HIDDEN):
-            piece = hidden_piece(divided, everyone, claimed)
-            if piece is None:
-                break
-            mask = self._outline(picture, piece, claimed) & ~claimed
-            mask = largest_pieces(mask) if mask.any() else piece
-            divided.append(mask_to_detection(UNEXPLAINED, mask))
-            claimed = claimed | mask | piece
-        return mark_others(divided)
 
     def _outline(
         self,

@@ -183,6 +183,21 @@ class TestPredict:
         assert code == 1 and "loop.png: " in err and "gone.png: " in err
         assert (tmp_path / "out" / "me" / "overlay.png").is_file()
 
+    def test_a_path_that_leads_nowhere_costs_no_other(self, run, toy_model, tmp_path):
+        picture = save_picture(tmp_path / "me.png")
+        code, out, err = run("predict", tmp_path / "gone.png", picture, "-o", tmp_path / "out")
+        assert code == 1 and "gone.png: no such file" in err and "1 without a result" in out
+        index = json.loads((tmp_path / "out" / "index.json").read_text())
+        assert [bool(each["problem"]) for each in index["pictures"]] == [True, False]
+
+    def test_pictures_of_other_kinds_are_named(self, run, toy_model, tmp_path):
+        save_picture(tmp_path / "photos" / "me.png")
+        for name in ("a.HEIC", "b.avif"):
+            (tmp_path / "photos" / name).write_bytes(b"?")
+        code, _, err = run("predict", tmp_path / "photos", "-o", tmp_path / "out")
+        assert code == 0
+        assert "photos: 2 pictures of kinds that are not read: a.HEIC, ..." in err
+
     def test_nobody_found_is_said_and_shown(self, run, toy_model, tmp_path):
         picture = save_picture(tmp_path / "empty.png", (0, 0, 0))
         code, _, err = run("predict", picture, "-o", tmp_path / "out")
@@ -273,7 +288,6 @@ class TestUserErrors:
         [
             ["nowhere.jpg"],
             ["empty_folder"],
-            ["me.png", "nowhere.jpg"],
             ["me.png", "-o", "me.png"],
             ["me.png", "--device", "cuda:99"],
             ["me.png", "--weights", "nonsense"],

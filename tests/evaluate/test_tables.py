@@ -80,6 +80,21 @@ def test_measures_what_is_there_and_names_what_is_not(tmp_path, people, open_bod
     assert stored["results"]["3DOH"]["num"] == 3
 
 
+def test_the_first_people_of_each_protocol(tmp_path, people, open_body):
+    writers.write_body_files(tmp_path / "body", open_body)
+    writers.write_doh(tmp_path / "3doh/testset", people)
+    watched = {}
+
+    def track(chosen, protocol):
+        watched[protocol] = len(chosen)
+        return iter(chosen)
+
+    bodies = Bodies.load(tmp_path)
+    table = TABLES["TABLE1"]
+    measured = measure(table, tmp_path, {}, wrong_pose, bodies, track=track, limit=2)
+    assert measured.results["3DOH"].num == 2 and watched == {"3DOH": 2}
+
+
 def test_what_cannot_be_compared_stays_open():
     nan = {name: math.nan for name in ("pa_mpjpe_mm", "mpjpe_mm", PVE)}
     measured = Measured({"3DPW": Result("3DPW", 1, nan | {"mpjpe_mm": 5.0}, 0, [])}, {})

@@ -15,6 +15,8 @@ from dimr.commands.protocols.stage1 import measure_stage1
 from dimr.commands.protocols.synthocc import synthocc
 from dimr.commands.protocols.tables import paper_table
 
+PAPER = ("limit", "data", "3dpw", "3doh", "ochuman", "iuv", "iuv-table", "device")
+"""Options of the paper's tables."""
 OPTIONS = {
     "SYNTHOCC": ("subset", "limit", "photos", "iuv", "no-refine"),
     "STAGE1": ("subset", "limit", "photos", "street", "draw", "no-refine"),
@@ -23,8 +25,8 @@ OPTIONS = {
     "CONFIDENCE": ("subset", "limit", "photos", "iuv", "draw"),
     "ATTENTION": ("subset", "limit", "photos", "iuv", "draw"),
     "REALVAL": ("limit", "lspet", "occluders", "street", "no-refine"),
-    "TABLE1": ("data", "3dpw", "3doh", "ochuman", "iuv", "iuv-table"),
-    "TABLE2": ("data", "3dpw", "3doh", "ochuman", "iuv", "iuv-table"),
+    "TABLE1": PAPER,
+    "TABLE2": PAPER,
 }
 """Of each protocol, beside --weights and --json; others are refused."""
 
@@ -44,7 +46,8 @@ def eval(
         typer.Option(help="Of synthetic people: one or more; else all (STAGE1: and scenes)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="First samples of each subset, or photographs.")
+        int | None,
+        typer.Option(help="First samples of each subset, photographs, or people of a protocol."),
     ] = None,
     weights: Annotated[
         list[str],
@@ -90,6 +93,10 @@ def eval(
     iuv_table: Annotated[
         Path | None, typer.Option(help="Of `dimr iuv table`, for DensePose's results.")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="TABLE1, TABLE2: where to compute; cpu unless given, cuda, ..."),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -128,6 +135,7 @@ def eval(
         "iuv": iuv,
         "iuv-table": iuv_table,
         "draw": picture,
+        "device": device,
         "no-refine": None if refine else True,
     }
     for name, value in given.items():
@@ -157,6 +165,15 @@ def eval(
         for name, folder in {"data": data, **there}.items():
             if folder is not None and not folder.is_dir():
                 raise ValueError(f"--{name}: {folder} is not a folder")
-        report = paper_table(protocol, data, there, weights[0], iuv or "gt", iuv_table)
+        report = paper_table(
+            protocol,
+            data,
+            there,
+            weights[0],
+            iuv or "gt",
+            iuv_table,
+            limit,
+            device or "cpu",
+        )
     if json_path is not None:
         write_atomically(json_path, (json.dumps(report, indent=2) + "\n").encode())

@@ -94,6 +94,8 @@ def predict(
     OUT/index.json lists all pictures.
     """
     pictures = find_pictures(paths)
+    console = Console(stderr=True, highlight=False)
+    _name_foreign(paths, console)
 
     from dimr.export import check_index, write_index
     from dimr.files import write_atomically
@@ -112,7 +114,6 @@ def predict(
     source = None if iuv is None else _open_iuv(iuv, iuv_table, model, device, len(pictures))
     task = _Task(model, weights, source, refine, min_score, focal, out, overwrite)
     entries: list[dict[str, Any]] = []
-    console = Console(stderr=True, highlight=False)
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             for picture in progress.track(pictures, description="pictures"):
@@ -140,16 +141,33 @@ def predict(
 def find_pictures(paths: list[Path]) -> list[Path]:
     """The pictures that are meant, each once: files as they are, folders by suffix.
 
+    Of several paths one that does not exist counts as a picture: it is reported like one that
+    cannot be read, and costs none of the others.
+
     Raises:
-        ValueError: for a path that does not exist, or a folder without pictures.
+        ValueError: for an only path that does not exist, or a folder without pictures.
     """
     from dimr.image.load import list_pictures
 
     found: dict[str, Path] = {}
     for path in paths:
-        for picture in list_pictures(path):
+        missing = len(paths) > 1 and not path.exists()
+        for picture in [path] if missing else list_pictures(path):
             found.setdefault(os.path.realpath(picture), picture)
     return list(found.values())
+
+
+def _name_foreign(paths: list[Path], console: Console) -> None:
+    """Says which pictures of folders nobody looks at."""
+    from dimr.image.load import foreign_pictures
+
+    for path in paths:
+        foreign = foreign_pictures(path)
+        if foreign:
+            named = f"{printable(foreign[0].name)}{', ...' if len(foreign) > 1 else ''}"
+            count = _count(len(foreign), "picture", "pictures")
+            line = f"dimr: {printable(path)}: {count} of kinds that are not read: {named}"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _open_iuv(
@@ -169,7 +187,7 @@ def _open_iuv(
     return source
 
 
-def printable(path: Path) -> str:
+def printable(path: str | Path) -> str:
     """A path as text that any terminal takes, on one line."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -251,7 +251,9 @@ def source_iuv(source: IuvSource) -> IuvOf:
     return iuv_of
 
 
-def given_iuv(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> IuvOf:
+def given_iuv(
+    iuv: str, root: Path | None, table: Path | None, atlas: Atlas, device: str = "cpu"
+) -> IuvOf:
     """The user's IUVs: a file for each record, or people of whole pictures to choose from.
 
     Args:
@@ -259,13 +261,14 @@ def given_iuv(iuv: str, root: Path | None, table: Path | None, atlas: Atlas) -> 
         root: the user's files, with <data set>/iuv/<key>.npz below.
         table: of `dimr iuv table`, where a path's results are in DensePose's coordinates.
         atlas: where places are wanted.
+        device: where a model of the user's runs.
 
     Raises:
         ValueError: neither, or files without a root.
     """
     if iuv != "files":
         target = Target(atlas, None if table is None else load_table(table, atlas))
-        return source_iuv(open_source(Path(iuv), target))
+        return source_iuv(open_source(Path(iuv), target, device))
     if root is None:
         raise ValueError("--iuv files: needs --data ROOT, below which they lie")
     return lambda record, crop, size: file_iuv(with_iuv(record, root), crop, size, atlas)

@@ -6,14 +6,15 @@ the protocols of `dimr.evaluate.protocols`; data sets that are missing are named
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dimr.data.real.bodies import Bodies
 from dimr.data.real.layout import DATASETS, dataset_folder, open_dataset
-from dimr.data.real.record import Records
+from dimr.data.real.record import Record, Records
 from dimr.evaluate.protocols import PROTOCOLS
 from dimr.evaluate.real import Recover, Result, evaluate
 
@@ -23,6 +24,9 @@ the table and stored."""
 HEADINGS = {PA: "PA-MPJPE", MPJPE: "MPJPE", PVE: "PVE"}
 _ = None
 """A dash."""
+
+Track = Callable[[Sequence[Record], str], Iterable[Record]]
+"""People of a protocol and its name -> the same, while somebody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def measure(
     recover: Recover,
     bodies: Bodies,
     progress: Callable[[str], None] = lambda line: None,
+    track: Track = lambda people, protocol: people,
+    limit: int | None = None,
 ) -> Measured:
     """Runs every protocol of a table whose data set is there.
 
@@ -118,6 +124,8 @@ def measure(
         recover: the method.
         bodies: of the ground truth and of the predictions.
         progress: gets a line for each data set that is opened.
+        track: is given the people of a protocol and its name, and gives them back one by one.
+        limit: first people of each protocol only.
     """
     opened: dict[str, Records | str] = {}
     results: dict[str, Result] = {}
@@ -134,7 +142,8 @@ def measure(
             missing[name] = records
             continue
         try:
-            results[name] = evaluate(PROTOCOLS[name], records, recover, bodies)
+            people = list(islice(filter(PROTOCOLS[name].selects, records), limit))
+            results[name] = evaluate(PROTOCOLS[name], track(people, name), recover, bodies)
         except ValueError as error:
             missing[name] = " ".join(str(error).removeprefix(f"{name}: ").split())
     return Measured(results, missing)

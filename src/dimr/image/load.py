@@ -22,6 +22,8 @@ MIN_SIDE_PX = 16
 """Shortest side of a picture in which a person could be told from noise."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """Formats that are read; Pillow knows more, some of which start other programs."""
+FOREIGN_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".svg")
+"""Of pictures that are not read."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """What counts as a picture in a folder, in upper or lower case."""
 
@@ -131,6 +133,14 @@ def list_pictures(path: str | Path) -> list[Path]:
     if not pictures:
         raise PictureError(f"{path}: holds no pictures ({', '.join(SUFFIXES)})")
     return pictures
+
+
+def foreign_pictures(path: str | Path) -> list[Path]:
+    """Files of a folder that are pictures of kinds which are not read; none for a file."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return []
+    return sorted(each for each in folder.iterdir() if each.suffix.lower() in FOREIGN_SUFFIXES)
 
 
 def check_array(picture: object) -> None:

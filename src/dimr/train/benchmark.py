@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from dimr.body.model import BodyModel
 from dimr.data.real.bodies import Bodies, load_surface_map
 from dimr.data.real.labels import IuvOf
@@ -50,7 +52,11 @@ class RealModel(NamedTuple):
 
 
 def load_real_model(
-    weights: str, root: Path | None, iuv: str, iuv_table: Path | None = None
+    weights: str,
+    root: Path | None,
+    iuv: str,
+    iuv_table: Path | None = None,
+    device: str | torch.device = "cpu",
 ) -> RealModel:
     """Loads weights for real data.
 
@@ -59,13 +65,14 @@ def load_real_model(
         root: the user's files; without `body` in it only pictures are measured (OCHuman).
         iuv: of `IUV_CHOICES`, or the path of DensePose's results or model (docs/iuv.md).
         iuv_table: of `dimr iuv table`, where those are in DensePose's coordinates.
+        device: where the networks run.
 
     Raises:
         ValueError: if weights, bodies and the kind of IUV do not go together.
     """
     if iuv not in IUV_CHOICES and not Path(iuv).exists():
         raise ValueError(f"--iuv: got {iuv!r}, want one of {', '.join(IUV_CHOICES)}, or a path")
-    folder = weights_folder(weights)
+    folder, place = weights_folder(weights), torch.device(device)
     body_root = root if root is not None and (root / "body").is_dir() else None
     bodies = Bodies.load(body_root)
     masks = _with_masks(root)
@@ -73,12 +80,12 @@ def load_real_model(
         atlas = load_surface_map(body_root, bodies.neutral)
         model, card = load_model(folder, bodies.neutral, atlas)
         if iuv == "predicted":
-            source = predicted_iuv(open_stage1_on(bodies.neutral, atlas))
+            source = predicted_iuv(open_stage1_on(bodies.neutral, atlas).to(place))
         elif iuv == "gt":
             source = masks(rendered_iuv(bodies, atlas))
         else:
-            source = given_iuv(iuv, root, iuv_table, atlas)
-        recover = recover_with(model, source, card["crop_size"])
+            source = given_iuv(iuv, root, iuv_table, atlas, str(place))
+        recover = recover_with(model.to(place), source, card["crop_size"])
         hashed = files_hash([folder / MODEL_FILE])
         return RealModel(recover, bodies, hashed, tuple(card["data"]))
     body, atlas = BodyModel.load(None), load_atlas(None)
@@ -88,9 +95,9 @@ def load_real_model(
     elif iuv == "gt":
         source = masks(rendered_on_other_body(body, atlas))
     else:
-        source = given_iuv(iuv, root, iuv_table, atlas)
+        source = given_iuv(iuv, root, iuv_table, atlas, str(place))
     return RealModel(
-        recover_in_two_stages(stage1, stage2, source),
+        recover_in_two_stages(stage1.to(place), stage2.to(place), source),
         bodies._replace(predicted=body),
         files_hash([*stage1_files(folder), folder / STAGE2_FILE]),
         trained_on=(),

@@ -16,30 +16,42 @@ def paper_table(
     weights: str,
     iuv: str,
     iuv_table: Path | None,
+    limit: int | None,
+    device: str,
 ) -> dict[str, Any]:
     """Published rows, and ours where the data sets are at hand."""
     from rich.console import Console
+    from rich.progress import Progress
 
     from dimr.evaluate.tables import TABLES, datasets_of, measure, report, unfair
+    from dimr.predict import parse_device
     from dimr.train.benchmark import load_real_model
 
-    table = TABLES[name]
+    if limit is not None and limit < 1:
+        raise ValueError(f"--limit: got {limit}, want at least 1")
+    table, place = TABLES[name], parse_device(device)
     console = Console(width=110, highlight=False)
     if root is None and not folders:
         _print_table(console, table, None, "")
         console.print("ours: nothing to measure; give --data ROOT (docs/licensed.md)")
         return {"table": name, "published": {method: list(row) for method, row in table.rows}}
-    model = load_real_model(weights, root, iuv, iuv_table)
-    measured = measure(
-        table,
-        root,
-        folders,
-        model.recover,
-        model.bodies,
-        lambda line: console.print(line, markup=False),
-    )
+    model = load_real_model(weights, root, iuv, iuv_table, place)
+    bars = Console(stderr=True)
+    with Progress(console=bars, disable=not bars.is_terminal) as progress:
+        measured = measure(
+            table,
+            root,
+            folders,
+            model.recover,
+            model.bodies,
+            lambda line: console.print(line, markup=False),
+            lambda people, protocol: progress.track(people, description=protocol),
+            limit,
+        )
     _print_table(console, table, measured, f"ours ({iuv} IUV)")
     console.print(f"ours: weights {weights}", markup=False, soft_wrap=True)
+    if limit is not None:
+        console.print(f"ours: the first {limit} people of each protocol; no result of the table's")
     for protocol, reason in measured.missing.items():
         console.print(f"{protocol}: {reason}", markup=False, soft_wrap=True)
     if iuv == "gt" and "3dpw" in datasets_of(table) and not _has_masks(root):
@@ -55,6 +67,7 @@ def paper_table(
         "weights_hash": model.weights_hash,
         "trained_on": list(model.trained_on),
         "iuv": iuv,
+        "limit": limit,
         "body_hash": model.bodies.of_predictions.content_hash,
     }
     return report(table, measured, depends_on)

@@ -35,13 +35,16 @@ class ToyModel(dimr.predict.Model):
     def __init__(self, body: BodyModel):
         self.body = body
         self.atlas = load_atlas(None)
-        self.given = []
+        self.given, self.scores = [], []
         self.refined = []
         self.least = []
         self.focal_px = []
 
-    def predict(self, picture, iuv=None, refine=True, min_score=0.0, focal_px=None) -> Prediction:
+    def predict(
+        self, picture, iuv=None, refine=True, min_score=0.0, focal_px=None, scores=None
+    ) -> Prediction:
         self.given.append(iuv)
+        self.scores.append(scores)
         self.refined.append(refine)
         self.least.append(min_score)
         self.focal_px.append(focal_px)
@@ -260,10 +263,11 @@ class TestPredict:
         picture = save_picture(tmp_path / "me.png")
         mask = np.zeros((40, 30), bool)
         mask[5:20, 5:20] = True
-        np.savez(tmp_path / "i.npz", mask=mask, uv=np.zeros((40, 30, 2), np.float32))
+        score, uv = np.array([0.25], np.float32), np.zeros((1, 40, 30, 2), np.float32)
+        np.savez(tmp_path / "i.npz", mask=mask[None], uv=uv, score=score)
         code, _, _ = run("predict", picture, "--iuv", tmp_path / "i.npz", "-o", tmp_path / "out")
         assert code == 0
-        assert np.array_equal(toy_model.given[0][0].mask, mask)
+        assert np.array_equal(toy_model.given[0][0].mask, mask) and toy_model.scores == [[0.25]]
 
     def test_own_iuv_for_several_pictures_is_refused(self, run, toy_model, tmp_path):
         pictures = [save_picture(tmp_path / name) for name in ("a.png", "b.png")]

@@ -400,6 +400,15 @@ class TestModel:
         (first,) = model.predict(PICTURE, known[0].iuv, refine=False).people
         assert np.array_equal(first.vertices_cam_m, given[0].vertices_cam_m)
 
+    def test_own_iuvs_keep_their_scores(self, body, atlas):
+        known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(2)]
+        model, iuvs = perfect_model(body, atlas, known), [person.iuv for person in known]
+        people = model.predict(PICTURE, iuvs, refine=False, scores=(0.1, 0.6)).people
+        assert [person.score for person in people] == [0.6, 0.1]
+        for scores in ((0.5,), (0.5, 1.5)):
+            with pytest.raises(ValueError, match="want 2 numbers in"):
+                model.predict(PICTURE, iuvs, scores=scores)
+
     @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (5, 5)])
     def test_own_iuv_without_pixels_or_of_other_size_is_refused(self, body, atlas, shape):
         empty = Iuv(np.zeros(shape, bool), np.zeros((*shape, 2), np.float32))

@@ -100,6 +100,7 @@ class Model:
         refine: bool = True,
         min_score: float = MIN_SCORE,
         focal_px: float | None = None,
+        scores: Sequence[float] | None = None,
     ) -> Prediction:
         """Everybody in an RGB picture, the surest first.
 
@@ -111,10 +112,11 @@ class Model:
             min_score: Leave out people of whom stage 1 is less sure; 0 keeps all. With an IUV of
                 yours all stay.
             focal_px: Focal length of the picture's camera; None: `default_camera`'s.
+            scores: One per IUV of yours, in [0, 1]; None: 1.
 
         Raises:
-            ValueError: for anything but a uint8 RGB picture, and for an IUV or a focal length
-                that cannot be this picture's.
+            ValueError: for anything but a uint8 RGB picture, for an IUV or a focal length that
+                cannot be this picture's, and for scores that are not one per IUV.
         """
         check_array(picture)
         height, width = picture.shape[:2]
@@ -127,10 +129,13 @@ class Model:
             ]
         else:
             given = [iuv] if isinstance(iuv, Iuv) else list(iuv)
-            found = mark_others([_detection_of(one, (height, width)) for one in given])
+            found = [
+                _detection_of(one, (height, width), score)
+                for one, score in zip(given, _scores_of(given, scores), strict=True)
+            ]
             people = [
                 self._recover(picture, detection, one, camera, refine)
-                for detection, one in zip(found, given, strict=True)
+                for detection, one in zip(mark_others(found), given, strict=True)
             ]
         found = [person for person in people if person is not None]
         return Prediction((width, height), sorted(found, key=lambda person: -person.score))
@@ -371,7 +376,15 @@ def _in_sight(
     return vertices_m[torch.from_numpy(seen)] if seen.sum() >= ENOUGH_SEEN else joints_m
 
 
-def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:
+def _scores_of(given: list[Iuv], scores: Sequence[float] | None) -> Sequence[float]:
+    if scores is None:
+        return [1.0] * len(given)
+    if len(scores) != len(given) or not all(0 <= score <= 1 for score in scores):
+        raise ValueError(f"scores: got {list(scores)}, want {len(given)} numbers in [0, 1]")
+    return scores
+
+
+def _detection_of(iuv: Iuv, size: tuple[int, int], score: float) -> Detection:
     if iuv.mask.shape != size or not iuv.mask.any():
         raise ValueError(
             f"iuv: got mask {iuv.mask.shape} with {iuv.mask.sum()} pixels, want {size} like the "
@@ -379,7 +392,7 @@ def _detection_of(iuv: Iuv, size: tuple[int, int]) -> Detection:
         )
     if not np.isfinite(iuv.uv[iuv.mask]).all():
         raise ValueError("iuv: got uv that is not finite within the mask, want places in [0, 1]")
-    return mask_to_detection(1.0, iuv.mask)
+    return mask_to_detection(float(score), iuv.mask)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

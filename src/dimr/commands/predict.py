@@ -228,7 +228,7 @@ def _predict_one(
         entry |= about
         result = pixels, prediction
         if not entry["people"]:
-            # nobody has a score where the IUV is the user's
+            # whose IUV is the user's, stays
             asked = task.source is None and task.min_score > 0
             least = f" with a score of at least {task.min_score:g} (--min-score)" if asked else ""
             entry["problem"] = f"no person found{least}"
@@ -250,12 +250,14 @@ def _write_one(picture: Path, task: _Task) -> "tuple[dict[str, Any], np.ndarray,
     pixels, body = load_picture(picture), task.model.body
     folder = choose_folder(task.out, picture, task.overwrite)
     size = pixels.shape[1], pixels.shape[0]
-    given = None
+    given = scores = None
     if task.source is not None:
-        whole = [window.to_picture(size) for window in task.source.people(picture, pixels)]
-        given = [iuv for iuv in whole if iuv.mask.any()]  # the others are beside the picture
+        windows = task.source.people(picture, pixels)
+        whole = [(window.to_picture(size), window.score) for window in windows]
+        there = [each for each in whole if each[0].mask.any()]  # the others are beside the picture
+        given, scores = [iuv for iuv, _ in there], [score for _, score in there]
     focal_px = task.focal_px or read_focal_px(picture, size)
-    prediction = task.model.predict(pixels, given, task.refine, task.min_score, focal_px)
+    prediction = task.model.predict(pixels, given, task.refine, task.min_score, focal_px, scores)
     overlay = overlay_picture(pixels, prediction, body.faces.cpu().numpy())
     files = {"overlay.png": picture_bytes(overlay, ".png")}
     people = []

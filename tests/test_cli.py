@@ -68,6 +68,7 @@ class ToyModel(dimr.predict.Model):
             theta_rad=np.zeros((24, 3), np.float32),
             betas=np.zeros(10, np.float32),
             camera_crop=np.array([1, 0, 0], np.float32),
+            translation_m=place,
             vertices_cam_m=vertices + place,
             joints_cam_m=joints + place,
             keypoints_px=np.zeros((24, 2), np.float32),

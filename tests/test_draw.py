@@ -42,6 +42,7 @@ def standing(body: BodyModel, translation_m: tuple[float, float, float]) -> Pers
         theta_rad=np.zeros((24, 3), np.float32),
         betas=np.zeros(10, np.float32),
         camera_crop=np.array([0.8, 0, 0], np.float32),
+        translation_m=np.float32(translation_m),
         vertices_cam_m=vertices,
         joints_cam_m=joints,
         keypoints_px=camera.project(joints),

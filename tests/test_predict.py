@@ -400,6 +400,14 @@ class TestModel:
         (first,) = model.predict(PICTURE, known[0].iuv, refine=False).people
         assert np.array_equal(first.vertices_cam_m, given[0].vertices_cam_m)
 
+    def test_parameters_rebuild_the_body(self, body, atlas):
+        known = KnownPerson(body, atlas, 1, PLACES[0])
+        (person,) = perfect_model(body, atlas, [known]).predict(PICTURE).people
+        rotmats = axis_angle_to_rotmat(torch.from_numpy(person.theta_rad))[None]
+        posed = body(rotmats, torch.from_numpy(person.betas)[None])
+        rebuilt = posed.vertices_m[0].numpy() + person.translation_m
+        np.testing.assert_allclose(rebuilt, person.vertices_cam_m, atol=1e-4)
+
     def test_own_iuvs_keep_their_scores(self, body, atlas):
         known = [KnownPerson(body, atlas, k, PLACES[k]) for k in range(2)]
         model, iuvs = perfect_model(body, atlas, known), [person.iuv for person in known]

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 import trimesh
 from jaxtyping import Float, UInt8
 
@@ -45,14 +44,6 @@ FRAMES = {
 def camera_to_viewer(points_cam_m: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
     """Camera frame to the meshes' frame (y up, z towards the viewer); its own inverse."""
     return points_cam_m * np.array([1, -1, -1], points_cam_m.dtype)
-
-
-def translation_m(person: Person, body: BodyModel) -> Float[np.ndarray, "3"]:
-    """What moves the body model's output (no translation) to the person's place in the camera."""
-    with torch.inference_mode():
-        betas = torch.from_numpy(person.betas)[None].to(body.joints_template.device)
-        root_m = body.joints_rest(betas)[0, 0].cpu().numpy()
-    return person.joints_cam_m[0] - root_m
 
 
 def mesh_bytes(
@@ -92,7 +83,7 @@ def person_arrays(
     arrays: dict[str, Any] = {
         "theta_rad": person.theta_rad,
         "betas": person.betas,
-        "translation_m": translation_m(person, body),
+        "translation_m": person.translation_m,
         "vertices_cam_m": person.vertices_cam_m,
         "joints_cam_m": person.joints_cam_m,
         "faces": body.faces.cpu().numpy().astype(np.int32),
@@ -142,7 +133,7 @@ def person_record(
         "body": {"name": body.name, "sha256": body.content_hash},
         "theta_rad": dict(zip(JOINT_NAMES, _numbers(person.theta_rad), strict=True)),
         "betas": _numbers(person.betas),
-        "translation_m": _numbers(translation_m(person, body)),
+        "translation_m": _numbers(person.translation_m),
         "joints_cam_m": dict(zip(JOINT_NAMES, _numbers(person.joints_cam_m), strict=True)),
         "joint_error_m": None
         if person.joint_error_m is None

@@ -282,6 +282,7 @@ class Model:
             theta_rad=_array(rotmat_to_axis_angle(regression.rotmats[0])),
             betas=_array(regression.betas[0]),
             camera_crop=weak,
+            translation_m=translation_m.astype(np.float32),
             vertices_cam_m=vertices_cam_m,
             joints_cam_m=joints_cam_m,
             keypoints_px=camera.project(joints_cam_m),

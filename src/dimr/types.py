@@ -109,6 +109,8 @@ class Person:
     betas: Float[np.ndarray, "10"]
     camera_crop: Float[np.ndarray, "3"]
     """Weak perspective (s, tx, ty) in crop coordinates."""
+    translation_m: Float[np.ndarray, "3"]
+    """What moves the body model's output to the person's place in the camera."""
     vertices_cam_m: Float[np.ndarray, "V 3"]
     joints_cam_m: Float[np.ndarray, "24 3"]
     keypoints_px: Float[np.ndarray, "24 2"]

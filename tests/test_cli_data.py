@@ -64,8 +64,10 @@ def test_check_refuses(run, tmp_path, monkeypatch, arguments, message):
 
 def test_doctor_tells_of_every_licensed_file(run, tmp_path):
     _, out, _ = run("doctor")
+    assert f"licensed files: {len(FILES)}, all optional" in out and FILES[0].place not in out
+    _, out, _ = run("doctor", "--data", tmp_path)
     for file in FILES:
-        assert f"optional  {file.place}: " in out and file.source in out
+        assert f"not found {file.place}: " in out and file.source in out
     (tmp_path / "body").mkdir()
     (tmp_path / "body/SMPL_NEUTRAL.pkl").touch()
     _, out, _ = run("doctor", "--data", tmp_path)

@@ -85,12 +85,14 @@ def _print_licensed(root: Path | None) -> None:
     """The files that nobody may pass on: where each goes, and who gives it."""
     from dimr.data.real.layout import FILES
 
-    shown = "ROOT" if root is None else str(root)
-    print(f"licensed files, optional, below {shown} (dimr doctor --data ROOT looks for them):")
+    if root is None:
+        print(
+            f"licensed files: {len(FILES)}, all optional (docs/licensed.md); --data ROOT lists them"
+        )
+        return
+    print(f"licensed files, optional, below {root}:")
     for file in FILES:
-        state = "found    " if root is not None and (root / file.place).exists() else "not found"
-        if root is None:
-            state = "optional "
+        state = "found    " if (root / file.place).exists() else "not found"
         print(f"{state} {file.place}: {file.purpose}; from {file.source}")
 
 

@@ -86,9 +86,8 @@ def _print_licensed(root: Path | None) -> None:
     from dimr.data.real.layout import FILES
 
     if root is None:
-        print(
-            f"licensed files: {len(FILES)}, all optional (docs/licensed.md); --data ROOT lists them"
-        )
+        count = f"licensed files: {len(FILES)}, all optional"
+        print(f"{count} (docs/licensed.md); --data ROOT lists them")
         return
     print(f"licensed files, optional, below {root}:")
     for file in FILES:

@@ -9,7 +9,7 @@ from dimr.correspondence.decode import SurfaceTable
 from dimr.correspondence.divide import UNEXPLAINED
 from dimr.correspondence.figure import SCORE as FIGURE_SCORE
 from dimr.correspondence.figure import SURE_SPREAD, Figure
-from dimr.correspondence.follow import SIGHTED
+from dimr.correspondence.follow import SIGHTED, FollowUp
 from dimr.correspondence.landmarks import LandmarkNet, SecondOpinion, look_around, widen
 from dimr.correspondence.network import CorrespondenceMaps, CorrespondenceNet
 from dimr.correspondence.people import mask_to_detection
@@ -130,7 +130,7 @@ class Crowd(Stage1):
             people.append(mask_to_detection(score, mask))
         return people, np.zeros((70, 100), bool)
 
-    def _outline(self, picture, mask, others):
+    def _outline(self, picture, sightings, mask, others):
         return mask
 
 
@@ -146,7 +146,7 @@ class Overlapping(Crowd):
     def _candidates(self, picture, window):
         return super()._candidates(picture, window)[0], self.everyone
 
-    def _outline(self, picture, mask, others):
+    def _outline(self, picture, sightings, mask, others):
         self.asked.append((mask, others))
         return mask | others  # the second pass takes others for the person, too
 
@@ -163,6 +163,25 @@ def test_people_whom_nobody_confirms_count_if_the_first_pass_is_sure(monkeypatch
     found = Crowd((0.9, 0.8, SURE - 0.01)).find_people(np.zeros((70, 100, 3), np.uint8))
     assert [person.score for person in found] == [0.95, UNCONFIRMED * 0.8]
     assert found[1].box_px[0] == 29.5  # the second candidate
+
+
+def test_who_touches_nobody_has_the_pixels_that_the_outliner_sees(monkeypatch):
+    stage1 = Crowd((0.9, 0.8))
+    stage1.outliner = object()
+    people = [mask_to_detection(0.9, picture_mask(left, left + 20)) for left in (0, 50)]
+    looks = iter(people)
+    asked = []
+
+    def outline_of(network, picture, person, sightings):
+        asked.append(person)
+        return person.mask & (np.arange(70)[:, None] < 30) if len(asked) == 1 else person.mask & 0
+
+    monkeypatch.setattr("dimr.correspondence.stage1.confirm", lambda *looked, **how: next(looks))
+    monkeypatch.setattr("dimr.correspondence.stage1.outline_of", outline_of)
+    monkeypatch.setattr(FollowUp, "people", lambda *_: ([], []))
+    found = stage1.find_people(np.zeros((70, 100, 3), np.uint8))
+    assert [person.mask.sum() for person in found] == [10 * 20, 22 * 20]  # nothing: as it was
+    assert asked[0].others is not None and (asked[0].others == people[1].mask).all()
 
 
 def test_who_stands_beside_somebody_known_is_confirmed_once_those_are_grey(monkeypatch):

@@ -4,19 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from dimr.correspondence.network import CorrespondenceNet
 from dimr.correspondence.outlines import (
     OutlineNet,
     Sighted,
     claims_of,
     limb_map,
     limb_maps,
+    outline_of,
     sighted_crop,
     tell_apart,
 )
 from dimr.correspondence.people import of_marks
-from dimr.encoder.blazepose import BlazePoseEncoder
-from dimr.surface.parts import NUM_CHARTS
 from dimr.types import Crop
 from stick_people import PICTURE, SIZE, Limbs, columns, outlined, upright
 
@@ -68,32 +66,46 @@ class TestLimbs:
 
 class TestNetwork:
     @pytest.fixture
-    def second_pass(self):
+    def network(self):
         torch.manual_seed(0)
-        return CorrespondenceNet(BlazePoseEncoder(), torch.zeros(NUM_CHARTS, 3)).eval()
+        return OutlineNet()
 
-    def test_at_first_it_is_the_second_pass_and_heeds_no_limbs(self, second_pass):
-        outliner = OutlineNet.of_second_pass(second_pass).eval()
-        assert outliner.encoder is second_pass.encoder
-        with torch.no_grad():
-            features = second_pass.encoder.features(torch.rand(2, 3, 128, 128))
-            marks = torch.rand(2, 4, 64, 64)
-            expected = second_pass.decode(features, marks[:, :2]).person
-            torch.testing.assert_close(outliner.outline(features, marks), expected)
-            outliner.blocks[1].marker.weight[:, 2:] += 0.1
-            assert (outliner.outline(features, marks) - expected).abs().max() > 1e-4
+    def test_it_hears_all_four_marks(self, network):
+        features = network.encoder.features(torch.rand(1, 3, 64, 64))
+        marks = torch.rand(1, 4, 32, 32, requires_grad=True)
+        outline = network.outline(features, marks)
+        assert outline.shape == (1, 32, 32)
+        (heard,) = torch.autograd.grad(outline.square().sum(), marks)
+        assert (heard.abs().amax((0, 2, 3)) > 0).all()
 
-    def test_all_that_it_has_takes_part(self, second_pass):
-        outliner = OutlineNet.of_second_pass(second_pass)
-        features = outliner.encoder.features(torch.rand(1, 3, 128, 128))
-        outliner.attended.weight.data.normal_()  # is zero at first
-        outliner.outline(features, torch.rand(1, 4, 64, 64)).square().mean().backward()
-        idle = [
-            name
-            for name, each in outliner.named_parameters()
-            if each.grad is None and not name.startswith("encoder.")
-        ]
-        assert idle == []
+    def test_all_that_it_has_takes_part(self, network):
+        features = network.encoder.features(torch.rand(1, 3, 128, 128))
+        network.attended.weight.data.normal_()  # is zero at first
+        network.outline(features, torch.rand(1, 4, 64, 64)).square().mean().backward()
+        assert [name for name, each in network.named_parameters() if each.grad is None] == []
+
+
+class TestOutlineOf:
+    """`Limbs` says that people are their limbs; half of a mark's weight is not enough alone."""
+
+    def test_what_the_network_does_not_see_is_left_out(self):
+        person = outlined(20, 60)  # twice as wide as the limbs
+        mask = outline_of(Limbs(), PICTURE, person, [upright(40), upright(100)])
+        limbs = limb_map(upright(40), whole())
+        assert mask[limbs > 0.6].all() and not mask[limbs < 0.02].any()
+        beside = limb_map(upright(100), whole()) > 0.02
+        assert not mask[beside].any() and mask.sum() < 0.9 * person.mask.sum()
+
+    def test_limbs_are_those_of_the_box_that_fits(self):
+        network = Limbs()
+        outline_of(network, PICTURE, outlined(85, 105), [upright(40), upright(95)])
+        own, others = network.asked[0][0, 2:]
+        assert own.max() > 0.8 and own.sum() > others.sum()
+
+    def test_who_was_not_sighted_has_no_limbs(self):
+        network = Limbs()
+        mask = outline_of(network, PICTURE, outlined(85, 105), [upright(40)])
+        assert not network.asked[0][0, 2:].any() and not mask.any()
 
 
 class TestTellApart:

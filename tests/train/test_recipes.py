@@ -30,8 +30,6 @@ from dimr.train.weights import (
     STAGE2_FILE,
     hear_surface,
     keep_encoder,
-    load_outlines,
-    load_stage1_network,
     load_stages,
     new_stage2,
     save_outlines,
@@ -114,22 +112,17 @@ def test_a_decoder_that_goes_on_leaves_the_shared_encoder_alone(trained, body, a
     assert card["recipe"] == "stage1_decoder"
 
 
-def test_who_tells_people_apart_goes_along_with_the_encoder(trained, body, atlas, tmp_path):
-    """Not with an encoder that learns: what is read from its features would be another's."""
+def test_who_outlines_people_goes_along(trained, body, atlas, tmp_path):
+    """Also with an encoder of stage 1 that learns: it has an encoder of its own."""
     shutil.copy(trained / STAGE1_FILE, tmp_path)
-    known = OutlineNet.of_second_pass(load_stage1_network(trained, body, atlas))
-    save_outlines(tmp_path, known, {"recipe": "outlines"})
-    weights = {}
+    save_outlines(tmp_path, OutlineNet(), {"recipe": "outlines"})
+    known, _ = load_weights(tmp_path / OUTLINES_FILE)
     for recipe in (train_stage1_decoder, train_stage1):
         run = Run(folder=tmp_path / recipe.__name__, stage1=tmp_path, steps=1, validation=2)
         recipe(run, body, atlas)
-        weights[recipe] = run.folder / "weights"
-    encoder = load_stage1_network(weights[train_stage1_decoder], body, atlas).encoder
-    kept, card = load_outlines(weights[train_stage1_decoder], encoder)
-    assert kept is not None and card["recipe"] == "outlines"
-    states = kept.state_dict(), known.state_dict()
-    assert all(states[0][name].equal(states[1][name]) for name in states[1])
-    assert not (weights[train_stage1] / OUTLINES_FILE).exists()
+        kept, card = load_weights(run.folder / "weights" / OUTLINES_FILE)
+        assert card["recipe"] == "outlines" and kept.keys() == known.keys()
+        assert all(kept[name].equal(known[name]) for name in known)
 
 
 def test_a_head_fits_though_stage_1_has_learnt_on(trained, body, atlas, tmp_path):

@@ -1,6 +1,6 @@
 """Outlines that touch -> pixels of one person each, and of whoever else must be there.
 
-The second pass knows whom a mark means, and so where one person ends and another begins. One
+A network that is told whom a mark means knows where one person ends and another begins. One
 after the other of those who touch, best first, gets what it makes of the pixels that those before
 left over; whatever piece of people's pixels nobody explains then is somebody, too.
 """
@@ -29,7 +29,7 @@ MOST_HIDDEN = 3
 Outline: TypeAlias = Callable[
     [Bool[np.ndarray, "H W"], Bool[np.ndarray, "H W"]], Bool[np.ndarray, "H W"]
 ]
-"""Pixels of somebody, pixels of the others -> what the second pass takes for somebody's."""
+"""Pixels of somebody, pixels of the others -> what a network takes for somebody's."""
 
 
 def divide(
@@ -40,7 +40,7 @@ def divide(
     Args:
         found: people, best first.
         everyone: pixels of anybody, as far as the first pass knows.
-        outline: asks the second pass.
+        outline: asks the network.
     """
     if not found:
         return found

@@ -23,6 +23,7 @@ from dimr.encoder.blazepose import (
     BlazePoseEncoder,
     Pyramid,
 )
+from dimr.encoder.lite0 import Lite0Encoder
 from dimr.surface.parts import NUM_CHARTS
 
 NORM_GROUPS = 8
@@ -209,7 +210,7 @@ class CorrespondenceNet(nn.Module):
 
     def __init__(
         self,
-        encoder: BlazePoseEncoder,
+        encoder: BlazePoseEncoder | Lite0Encoder,
         part_centres_m: Float[Tensor, "24 3"],
         detail_channels: int = STRIDE2_CHANNELS,
         context: tuple[int, int] = (128, 2),

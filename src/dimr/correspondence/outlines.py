@@ -1,10 +1,10 @@
-"""Who is which of people who touch: outlines told by everybody's limbs.
+"""Whose the visible pixels are: outlines told by everybody's limbs.
 
-The networks that outline people (`confirm.py`) were trained on single people and take two who
-touch for one. Where several were sighted, their limbs say who is meant, if not quite: those that
-are hidden are drawn through whoever stands in front. `OutlineNet` is stage 1's second pass, gone
-on with two more marks, the limbs of who is meant and of the others, on what it is bad at: one mark
-for two people. It says one thing only, where the visible pixels of who is meant are.
+The networks that outline people (`confirm.py`) were trained on single people: they take two who
+touch for one, and draw on over what stands before somebody. Where several were sighted, their
+limbs say who is meant, if not quite: those that are hidden are drawn through whoever stands in
+front. `OutlineNet` hears outlines and limbs, sees with an encoder that knows what things look
+like, and says one thing only, where the visible pixels of who is meant are.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,13 @@ from dimr.correspondence.people import (
     of_marks,
 )
 from dimr.correspondence.sightings import EDGES, Sighting
-from dimr.encoder.blazepose import BlazePoseEncoder, Pyramid
+from dimr.encoder.blazepose import Pyramid
+from dimr.encoder.lite0 import DETAIL_CHANNELS, Lite0Encoder
 from dimr.image.crop import (
     box_to_crop,
     crop_picture,
     full_to_crop,
+    pick_by_box,
     picture_to_tensor,
     uncrop_picture,
 )
@@ -49,6 +51,8 @@ LEAST_SEEN = 0.05
 """A limb is drawn as strongly as the less seen of its ends is; less than this is not drawn."""
 SAME_CLAIM = 0.75
 """Of the pixels that somebody claims: whoever claims so many of a surer one's is that person."""
+OUTLINE_TRUST = 0.45
+"""Weight of the outline that somebody has in `outline_of`."""
 LEAST_PIXELS = 30
 """Of the picture; who has fewer keeps the outline they had."""
 
@@ -64,28 +68,14 @@ class Sighted(NamedTuple):
 class OutlineNet(CorrespondenceNet):
     """Features and marks of people's crops -> who is there; it speaks of no surface.
 
-    Initial weights are random, but for the encoder's.
+    The decoder is that of stage 1's second pass. Initial weights are random.
     """
 
-    def __init__(self, encoder: BlazePoseEncoder) -> None:
-        super().__init__(encoder, torch.zeros(NUM_CHARTS, 3), marks=OUTLINE_MARKS)
+    def __init__(self) -> None:
+        centres_m = torch.zeros(NUM_CHARTS, 3)
+        super().__init__(Lite0Encoder(), centres_m, DETAIL_CHANNELS, marks=OUTLINE_MARKS)
         del self.hint, self.attend_hint, self.people  # nothing that it says needs them
         self.heads = nn.Conv2d(self.heads.in_channels, 1, 1)
-
-    @classmethod
-    def of_second_pass(cls, network: CorrespondenceNet) -> "OutlineNet":
-        """What a second pass says of its two marks; limbs mean nothing yet."""
-        outliner = cls(network.encoder)
-        known = network.state_dict()
-        with torch.no_grad():
-            for name, value in outliner.state_dict().items():
-                if name.startswith("heads."):
-                    value.copy_(known[name][:1])  # the person's
-                elif value.shape == known[name].shape:
-                    value.copy_(known[name])
-                else:
-                    value.zero_()[:, : known[name].shape[1]] = known[name]
-        return outliner
 
     def outline(
         self, features: Pyramid, marks: Float[Tensor, "B 4 h w"]
@@ -138,7 +128,7 @@ def claims_of(
     people = mark_others([each.person for each in seen])
     sightings = [each.sighting for each in seen]
     for k, person in enumerate(people):
-        share = _share(network, picture, sightings, k, person)
+        share = _claim(network, picture, sightings, k, person)
         yield None if share is None else share > 0.5
 
 
@@ -163,7 +153,7 @@ def tell_apart(
     for k, person in enumerate(people):  # one after the other: pictures may be large
         if is_apart(person, people):
             continue
-        share = _share(network, picture, sightings, k, person)
+        share = _claim(network, picture, sightings, k, person)
         if share is None:
             continue
         claim = share > 0.5
@@ -180,25 +170,60 @@ def tell_apart(
     return told
 
 
+def outline_of(
+    network: OutlineNet,
+    picture: UInt8[np.ndarray, "H W 3"],
+    person: Detection,
+    sightings: list[Sighting],
+) -> Bool[np.ndarray, "H W"]:
+    """The visible pixels of somebody, as far as the network and the outline they have agree.
+
+    Args:
+        network: on the device where it is.
+        picture: RGB.
+        person: outlined, maybe over what hides them; knows the others' pixels.
+        sightings: of everybody; whose box fits the person's best is their own.
+    """
+    crop = box_to_crop(person.box_px, CROP_SIZE, CROP_MARGIN)
+    who = pick_by_box([each.box_px for each in sightings], person.box_px)
+    side = of_marks(crop).size
+    limbs = np.zeros((2, side, side), np.float32)
+    if who is not None:
+        limbs = limb_maps(sightings, who, crop)
+    share = _share(network, picture, person, crop, limbs)
+    return (1 - OUTLINE_TRUST) * share + OUTLINE_TRUST * person.mask > 0.5
+
+
 @torch.inference_mode()
 def _share(
+    network: OutlineNet,
+    picture: UInt8[np.ndarray, "H W 3"],
+    person: Detection,
+    crop: Crop,
+    limbs: Float32[np.ndarray, "2 h h"],
+) -> Float32[np.ndarray, "H W"]:
+    """How probably each pixel of the picture shows somebody, asked in a crop."""
+    marks = np.concatenate([marks_of(person, crop), limbs])
+    place = next(network.parameters()).device
+    image = picture_to_tensor(crop_picture(picture, crop)).to(place)
+    features, marker = network.encoder.features(image), torch.from_numpy(marks)[None].to(place)
+    share = network.outline(features, marker)[0].sigmoid().cpu().numpy()
+    return uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))
+
+
+def _claim(
     network: OutlineNet,
     picture: UInt8[np.ndarray, "H W 3"],
     sightings: list[Sighting],
     who: int,
     person: Detection,
 ) -> Float32[np.ndarray, "H W"] | None:
-    """How probably each pixel of the picture shows one of those who were sighted; None for a box
-    without an inside, and where no pixel probably does.
+    """The same of one of those who were sighted, where they were; None for a box without an
+    inside, and where no pixel probably shows them.
     """
     box = sightings[who].box_px
     if not (box[:2] < box[2:]).all():
         return None
     crop = sighted_crop(sightings[who])
-    marks = np.concatenate([marks_of(person, crop), limb_maps(sightings, who, crop)])
-    place = next(network.parameters()).device
-    image = picture_to_tensor(crop_picture(picture, crop)).to(place)
-    features, marker = network.encoder.features(image), torch.from_numpy(marks)[None].to(place)
-    share = network.outline(features, marker)[0].sigmoid().cpu().numpy()
-    full = uncrop_picture(share, crop, (picture.shape[1], picture.shape[0]))
-    return full if full.max() > 0.5 else None
+    share = _share(network, picture, person, crop, limb_maps(sightings, who, crop))
+    return share if share.max() > 0.5 else None

@@ -30,16 +30,18 @@ from dimr.correspondence.network import (
     CorrespondenceNet,
     CropFeatures,
 )
-from dimr.correspondence.outlines import OutlineNet
+from dimr.correspondence.outlines import OutlineNet, outline_of
 from dimr.correspondence.people import (
     CROP_MARGIN,
     CROP_SIZE,
     group_pixels,
+    is_apart,
+    mark_others,
     marks_of,
     mask_to_detection,
     of_marks,
 )
-from dimr.correspondence.sightings import find_sightings, sighted_limbs, with_bodies
+from dimr.correspondence.sightings import Sighting, find_sightings, sighted_limbs, with_bodies
 from dimr.encoder.blazepose import LANDMARK_SIZE, BlazePose, BlazePoseEncoder
 from dimr.encoder.movenet import MoveNet
 from dimr.image.crop import (
@@ -85,7 +87,8 @@ class Stage1:
         poser: the network that hints at the pose of whoever is looked at again; None does not.
         encoder: what stage 2 sees pictures with; None: what the network does.
         spotter: the network that sees where people are, all at once; None sees nobody.
-        outliner: the network that tells people apart who touch; None leaves them as they are.
+        outliner: the network that says whose the visible pixels are; None leaves people with the
+            outlines that the confirmer draws, and those who touch to the second pass.
     """
 
     crop_size = CROP_SIZE
@@ -189,9 +192,8 @@ class Stage1:
         height, width = picture.shape[:2]
         window = Crop(picture_centre_px(width, height), float(max(width, height)), SCENE_SIZE)
         candidates, everyone = self._candidates(picture, window)
-        outline = partial(self._outline, picture)
         if self.confirmer is None:
-            return divide(candidates, everyone, outline)
+            return divide(candidates, everyone, partial(self._outline, picture, []))
         sightings = [] if self.spotter is None else find_sightings(self.spotter, picture)
         networks = FollowUp(self.spotter, self.confirmer, self.larger, self.outliner)
         found, sightings = networks.people(picture, sightings, everyone)
@@ -213,17 +215,42 @@ class Stage1:
             figure = find_figure(self.poser, picture, room)
             if figure.is_sure and figure.is_other(found):
                 found = figure.among(found)
+        outline = partial(self._outline, picture, sightings)
+        found = self._outlined(picture, mark_others(found), sightings)
         people = divide(sorted(found, key=lambda person: -person.score), everyone, outline)
         return with_bodies(people, sightings)
+
+    def _outlined(
+        self,
+        picture: UInt8[np.ndarray, "H W 3"],
+        found: list[Detection],
+        sightings: list[Sighting],
+    ) -> list[Detection]:
+        """The same people; who touches nobody has the visible pixels, as well as they are known.
+
+        Who touches others gets theirs in `divide`.
+        """
+        if self.outliner is None:
+            return found
+        outlined = []
+        for person in found:
+            mask = person.mask
+            if is_apart(person, found):
+                mask = outline_of(self.outliner, picture, person, sightings)
+            outlined.append(mask_to_detection(person.score, mask if mask.any() else person.mask))
+        return outlined
 
     def _outline(
         self,
         picture: UInt8[np.ndarray, "H W 3"],
+        sightings: list[Sighting],
         mask: Bool[np.ndarray, "H W"],
         others: Bool[np.ndarray, "H W"],
     ) -> Bool[np.ndarray, "H W"]:
-        """What the second pass makes of a mark and leaves of it, in pixels of the picture."""
+        """What the networks make of a mark and leave of it, in pixels of the picture."""
         detection = mask_to_detection(1.0, mask)._replace(others=others)
+        if self.outliner is not None:
+            return outline_of(self.outliner, picture, detection, sightings)
         crop = self.refine_crop(detection)
         features = self.see(picture, detection, crop, for_stage2=False)
         person = self.decode(features).person[0].sigmoid().float().cpu().numpy()

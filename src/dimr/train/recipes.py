@@ -3,7 +3,7 @@
     stage1            correspondence network, from the person-pretrained encoder or an earlier one
     stage1_decoder    goes on from stage1 with its encoder frozen, so that any stage 2 still fits
     stage1_photos     the same with street photographs and their masks in the mix
-    outlines          who is which of people who touch, from stage 1's decoder or an earlier one
+    outlines          which pixels are whose, from an earlier network or that which ships
     landmarks         the landmark network, from the original one or an earlier one
     landmarks_photos  the same with labelled photographs in the mix
     landmarks_spread  how far off landmarks may be, anew
@@ -27,7 +27,6 @@ from torch.utils.data import Dataset
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.network import CorrespondenceNet
-from dimr.correspondence.outlines import OutlineNet
 from dimr.data.synthetic.folders import load_folder
 from dimr.data.synthetic.people import LONGEST_CUTOUT_PX
 from dimr.encoder.blazepose import BlazePoseEncoder
@@ -67,6 +66,7 @@ from dimr.train.weights import (
     save_outlines,
     save_stage1,
     save_stage2,
+    weights_folder,
 )
 
 
@@ -142,24 +142,24 @@ def _train_correspondence(
     if about_poser:  # it goes with the network that has learnt to hear it
         save_landmarks(run.folder / "weights", poser, body, atlas, about_poser)
     outlines = run.stage1 and run.stage1 / OUTLINES_FILE
-    if outlines and outlines.is_file() and not encoder_learns:  # they belong to it
+    if outlines and outlines.is_file():
         save_weights(run.folder / "weights" / OUTLINES_FILE, *load_weights(outlines))
     return best
 
 
 def train_outlines(run: Run, body: BodyModel, atlas: Atlas) -> dict[str, float]:
-    """The network that tells people apart who touch; stage 1's encoder stays."""
-    if run.stage1 is None:
-        raise ValueError("outlines needs the weights of stage1 (--stage1)")
-    stage1 = load_stage1_network(run.stage1, body, atlas)
-    network, before = load_outlines(run.stage1, stage1.encoder)
-    about: dict[str, Any] = {"data": data_of(run)}
+    """The network that outlines people: more of an earlier one, else of that which ships."""
+    network, before = None, {}
+    if run.stage1 is not None:
+        network, before = load_outlines(run.stage1)
     if network is None:
-        network = OutlineNet.of_second_pass(stage1)
-    else:
-        about["goes_on_from"] = history(before)
+        network, before = load_outlines(weights_folder("open"))
+    assert network is not None
+    about: dict[str, Any] = {"data": data_of(run), "goes_on_from": history(before)}
     people = posed_people(run, body, atlas)
-    task = OutlineTask(network, people, synthetic_people(run, "val", body, atlas), run.validation)
+    validation = synthetic_people(run, "val", body, atlas)
+    cutouts = load_folder(run.occluders and run.occluders / "train", "RGBA", LONGEST_CUTOUT_PX)
+    task = OutlineTask(network, people, validation, cutouts, run.validation)
     best = train(task, settings_of("outlines", run), run.folder, run.max_minutes, run.workers)
     state, about_run = best_state(run.folder)
     network.load_state_dict(state)

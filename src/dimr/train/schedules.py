@@ -29,10 +29,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     },
     "outlines": {
         "steps": 3000,
-        "batch_size": 8,
-        "learning_rate": 3e-3,
-        "clip_norm": 5.0,
-        "ema_decay": 0.99,
+        "batch_size": 10,
+        "learning_rate": 2e-3,
         "validate_every": 250,
     },
     "landmarks": {

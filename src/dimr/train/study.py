@@ -32,7 +32,7 @@ from dimr.surface.atlas import Atlas
 from dimr.surface.layouts import shuffled_atlas
 from dimr.surface.uv_table import UvTable, map_table, same_mesh_uv
 from dimr.train.cards import averaged_state
-from dimr.train.checkpoint import load_checkpoint
+from dimr.train.checkpoint import load_checkpoint, state_hash
 from dimr.train.loop import BEST, LoopSettings, train
 from dimr.train.run import Run, synthetic_people
 from dimr.train.seen import (
@@ -175,7 +175,13 @@ class Study:
 
             write_seen(self._seen(name), about, count, rows_from)
         per_subset = self.budget.per_subset
-        about = {"stage1": about["stage1"], "subsets": self.subsets, "per_subset": per_subset}
+        outliner = self.stage1.outliner  # people are found in test pictures alone
+        about = {
+            "stage1": about["stage1"],
+            "outlines": None if outliner is None else state_hash(outliner.state_dict()),
+            "subsets": self.subsets,
+            "per_subset": per_subset,
+        }
         count = len(self.subsets) * per_subset * len(KINDS)
         write_seen(self._seen("test"), about, count, self._test_rows)
 

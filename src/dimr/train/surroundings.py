@@ -64,7 +64,7 @@ class RoughCrop(NamedTuple):
         wide = AROUND * CROP_MARGIN * max(*(box[2:] - box[:2]), LEAST_SIDE_NORM) / 2
         wide *= np.exp(rng.normal(0, ZOOM))
         middle = (box[:2] + box[2:]) / 2 + 2 * wide * rng.normal(0, SHIFT, 2)
-        return cls(middle, wide / AROUND, size)
+        return cls(middle, float(wide / AROUND), size)
 
     def wider(self) -> "RoughCrop":
         """Its surroundings."""

@@ -179,23 +179,20 @@ def load_landmarks(
 
 
 def save_outlines(folder: Path, network: OutlineNet, about: Mapping[str, Any]) -> None:
-    """Writes the network that tells people apart, without stage 1's encoder, which it shares."""
-    encoder_hash = state_hash(network.encoder.state_dict())
-    card = {"stage": "outlines", "encoder_hash": encoder_hash, **about}
-    save_weights(folder / OUTLINES_FILE, without_encoder(network.state_dict()), card)
+    """Writes the network that outlines people, with the encoder of its own."""
+    card = {"stage": "outlines", "encoder": "lite0", **about}
+    save_weights(folder / OUTLINES_FILE, network.state_dict(), card)
 
 
-def load_outlines(
-    folder: Path, encoder: BlazePoseEncoder
-) -> tuple[OutlineNet | None, dict[str, Any]]:
-    """The network that tells people apart around stage 1's encoder, and its card; None without."""
+def load_outlines(folder: Path) -> tuple[OutlineNet | None, dict[str, Any]]:
+    """The network that outlines people, and its card; None where a folder has none."""
     path = folder / OUTLINES_FILE
     if not path.is_file():
         return None, {}
     state, card = load_weights(path)
-    check_card(card, path, stage="outlines", encoder_hash=state_hash(encoder.state_dict()))
-    network = OutlineNet(encoder)
-    _load_state(network, {**encoder.state_dict(prefix=ENCODER_PREFIX), **state}, path)
+    check_card(card, path, stage="outlines", encoder="lite0")
+    network = OutlineNet()
+    _load_state(network, state, path)
     return network, card
 
 
@@ -234,7 +231,7 @@ def keep_encoder(source: Path, target: Path, body: BodyModel, atlas: Atlas) -> N
     else:
         _, card = load_weights(source / STAGE1_FILE)
         encoder = load_stage1_network(source, body, atlas).encoder
-    assert encoder is not None
+    assert isinstance(encoder, BlazePoseEncoder)
     save_encoder(target, encoder, body, atlas, card)
 
 
@@ -249,7 +246,7 @@ def load_stage1(
     table = surface_table(atlas, body.v_template.cpu().numpy(), to_uv)
     poser, _ = load_landmarks(folder, body, atlas)
     encoder = load_encoder(folder, body, atlas)
-    outliner, _ = load_outlines(folder, network.encoder)
+    outliner, _ = load_outlines(folder)
     return Stage1(
         network,
         table,

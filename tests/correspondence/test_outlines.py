@@ -85,27 +85,39 @@ class TestNetwork:
         assert [name for name, each in network.named_parameters() if each.grad is None] == []
 
 
+class Sure(Limbs):
+    """Knows well that people are their limbs."""
+
+    def outline(self, features, marks):
+        return 3 * super().outline(features, marks)
+
+
 class TestOutlineOf:
-    """`Limbs` says that people are their limbs; half of a mark's weight is not enough alone."""
+    """The outline that somebody has stays but where the network is sure."""
 
     def test_what_the_network_does_not_see_is_left_out(self):
         person = outlined(20, 60)  # twice as wide as the limbs
-        mask = outline_of(Limbs(), PICTURE, person, [upright(40), upright(100)])
+        mask = outline_of(Sure(), PICTURE, person, [upright(40), upright(100)])
         limbs = limb_map(upright(40), whole())
         assert mask[limbs > 0.6].all() and not mask[limbs < 0.02].any()
         beside = limb_map(upright(100), whole()) > 0.02
         assert not mask[beside].any() and mask.sum() < 0.9 * person.mask.sum()
 
     def test_limbs_are_those_of_the_box_that_fits(self):
-        network = Limbs()
+        network = Sure()
         outline_of(network, PICTURE, outlined(85, 105), [upright(40), upright(95)])
         own, others = network.asked[0][0, 2:]
         assert own.max() > 0.8 and own.sum() > others.sum()
 
     def test_who_was_not_sighted_has_no_limbs(self):
-        network = Limbs()
+        network = Sure()
         mask = outline_of(network, PICTURE, outlined(85, 105), [upright(40)])
         assert not network.asked[0][0, 2:].any() and not mask.any()
+
+    def test_where_the_network_is_not_sure_the_outline_stays(self):
+        person = outlined(20, 60)
+        mask = outline_of(Limbs(), PICTURE, person, [upright(40)])  # 5 % beside limbs
+        assert mask[person.mask].all()
 
 
 class TestTellApart:

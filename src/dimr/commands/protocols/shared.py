@@ -39,10 +39,15 @@ def chosen_subsets(given: list[str] | None, known: list[str]) -> list[str]:
     return given or known
 
 
-def sample_count(limit: int | None, most: int) -> int:
-    """Samples of each subset under the option `--limit`."""
+def check_limit(limit: int | None) -> None:
+    """Refuses an option `--limit` that leaves nothing to measure."""
     if limit is not None and limit < 1:
         raise ValueError(f"--limit: got {limit}, want at least 1")
+
+
+def sample_count(limit: int | None, most: int) -> int:
+    """Samples of each subset under the option `--limit`."""
+    check_limit(limit)
     return most if limit is None else min(limit, most)
 
 

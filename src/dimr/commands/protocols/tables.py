@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimr.commands.protocols.shared import number_text
+from dimr.commands.protocols.shared import check_limit, number_text
 
 if TYPE_CHECKING:
     from dimr.evaluate.tables import Measured, Table
@@ -27,8 +27,7 @@ def paper_table(
     from dimr.predict import parse_device
     from dimr.train.benchmark import load_real_model
 
-    if limit is not None and limit < 1:
-        raise ValueError(f"--limit: got {limit}, want at least 1")
+    check_limit(limit)
     table, place = TABLES[name], parse_device(device)
     console = Console(width=110, highlight=False)
     if root is None and not folders:

